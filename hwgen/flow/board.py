@@ -1,0 +1,228 @@
+"""Board descriptions: `boards/<name>/board.toml`, read strictly.
+
+A board says what the flow needs to know and nothing else: which chip, how much fits, where clock,
+UART and LEDs are, and how it is programmed. Every key is required and no other key is allowed, so
+that a typing error is an error.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hwgen.support import resources
+from hwgen.support.errors import BoardError
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
+_PIN = re.compile(r"[A-Z]{1,2}[0-9]{1,2}")
+_WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
+_ARGUMENT = re.compile(r"[A-Za-z0-9_./:=+-]{1,128}")
+_FILE_LIMIT = 64 * 1024
+_TOP_KEYS = "title url amaranth family device package speed budget clock uart leds programmer"
+
+# device -> what nextpnr-ecp5 calls its size
+_ECP5_DEVICES = {"LFE5U-12F": "12k", "LFE5U-25F": "25k", "LFE5U-45F": "45k", "LFE5U-85F": "85k"}
+FAMILIES: Mapping[str, Mapping[str, str]] = {"ecp5": _ECP5_DEVICES}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the chip has, in the units of `report.json`.
+
+    lut4, ff: logic. dsp: 18x18 multipliers. bram: block RAMs. spram: single-port RAM blocks.
+    """
+
+    lut4: int
+    ff: int
+    dsp: int
+    bram: int
+    spram: int
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class PinGroup:
+    """Pins that share their electrical attributes (names and values as in an LPF file's IOBUF)."""
+
+    pins: tuple[str, ...]
+    attributes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board. `uart` holds (rx, tx) as the FPGA sees them; `clock` has one pin."""
+
+    name: str
+    title: str
+    url: str
+    amaranth: str
+    family: str
+    device: str
+    package: str
+    speed: str
+    budget: Budget
+    clock: PinGroup
+    clock_hz: int
+    uart: PinGroup
+    leds: PinGroup
+    programmer: str
+    programmer_arguments: tuple[str, ...]
+
+    @property
+    def nextpnr_arguments(self) -> tuple[str, ...]:
+        """Chip selection for nextpnr."""
+        size = FAMILIES[self.family][self.device]
+        return (f"--{size}", "--package", self.package, "--speed", self.speed)
+
+    def port_pins(self) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
+        """(port name, pin, attributes) of every port of `emit.board_top.BoardTop`, in order."""
+        rows = [("clk", self.clock.pins[0], self.clock.attributes)]
+        rows += [(f"uart_{end}", pin, self.uart.attributes) for end, pin in zip(("rx", "tx"), self.uart.pins)]
+        rows += [(f"leds[{i}]", pin, self.leds.attributes) for i, pin in enumerate(self.leds.pins)]
+        return rows
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `hwgen boards --json`."""
+        return asdict(self)
+
+
+def names() -> list[str]:
+    """All boards that come with hwgen, sorted."""
+    root = resources.folder("boards")
+    return sorted(path.parent.name for path in root.glob("*/board.toml") if _NAME.fullmatch(path.parent.name))
+
+
+def load(name: str) -> Board:
+    """The board called `name`. BoardError for an unknown name (listing the known) or a bad file."""
+    known = names()
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name not in known:
+        raise BoardError(f"unknown board {str(name)[:80]!r}", hint=f"known boards: {', '.join(known)}")
+    return read(resources.folder("boards") / name / "board.toml", name)
+
+
+def read(path: Path, name: str) -> Board:
+    """Read one board file. BoardError names the file and the key that is wrong."""
+    try:
+        data = path.read_bytes()
+        if len(data) > _FILE_LIMIT:
+            raise BoardError(f"larger than {_FILE_LIMIT} bytes", where=str(path))
+        table = tomllib.loads(data.decode())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BoardError(f"cannot be read: {error}", where=str(path)) from error
+    return _Reader(path).board(name, table)
+
+
+class _Reader:
+    """Checks a parsed board file key by key."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def board(self, name: str, table: dict[str, Any]) -> Board:
+        self.keys(table, "", _TOP_KEYS)
+        family = self.one_of(table, "family", FAMILIES)
+        clock, uart = self.table(table, "clock"), self.table(table, "uart")
+        leds, programmer = self.table(table, "leds"), self.table(table, "programmer")
+        self.keys(clock, "clock.", "pin hz attributes")
+        self.keys(uart, "uart.", "rx tx attributes")
+        self.keys(leds, "leds.", "pins attributes")
+        self.keys(programmer, "programmer.", "tool arguments")
+        board = Board(
+            name=name,
+            title=self.text(table, "title"),
+            url=self.text(table, "url"),
+            amaranth=self.text(table, "amaranth"),
+            family=family,
+            device=self.one_of(table, "device", FAMILIES[family]),
+            package=self.word(table, "package"),
+            speed=self.word(table, "speed"),
+            budget=self.budget(self.table(table, "budget")),
+            clock=PinGroup((self.pin(clock.get("pin"), "clock.pin"),), self.attributes(clock, "clock")),
+            clock_hz=self.integer(clock, "hz", "clock.", 1_000_000, 1_000_000_000),
+            uart=PinGroup(tuple(self.pin(uart.get(end), f"uart.{end}") for end in ("rx", "tx")),
+                          self.attributes(uart, "uart")),
+            leds=PinGroup(self.pins(leds.get("pins")), self.attributes(leds, "leds")),
+            programmer=self.word(programmer, "tool", "programmer."),
+            programmer_arguments=self.arguments(programmer.get("arguments")),
+        )
+        used = [pin for _, pin, _ in board.port_pins()]
+        if len(set(used)) != len(used):
+            raise self.error("pins", "a pin is used twice")
+        return board
+
+    def error(self, key: str, what: str) -> BoardError:
+        return BoardError(f"key {key!r}: {what}", where=str(self.path))
+
+    def keys(self, table: dict[str, Any], prefix: str, wanted: str) -> None:
+        allowed = set(wanted.split())
+        for key in sorted(table.keys() - allowed):
+            raise self.error(prefix + key, "not a key of board.toml")
+        for key in sorted(allowed - table.keys()):
+            raise self.error(prefix + key, "missing")
+
+    def table(self, table: dict[str, Any], key: str) -> dict[str, Any]:
+        if not isinstance(table[key], dict):
+            raise self.error(key, "should be a table")
+        return table[key]
+
+    def text(self, table: dict[str, Any], key: str) -> str:
+        value = table[key]
+        if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
+            raise self.error(key, "should be a line of text")
+        return value
+
+    def word(self, table: dict[str, Any], key: str, prefix: str = "") -> str:
+        value = table[key]
+        if not isinstance(value, str) or not _WORD.fullmatch(value):
+            raise self.error(prefix + key, "should be one word of letters, digits, '_.+-'")
+        return value
+
+    def one_of(self, table: dict[str, Any], key: str, choices: Mapping[str, Any]) -> str:
+        value = table[key]
+        if not isinstance(value, str) or value not in choices:
+            raise self.error(key, f"should be one of {', '.join(sorted(choices))}")
+        return value
+
+    def integer(self, table: dict[str, Any], key: str, prefix: str, low: int, high: int) -> int:
+        value = table[key]
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self.error(prefix + key, f"should be an integer in {low}..{high}")
+        return value
+
+    def budget(self, table: dict[str, Any]) -> Budget:
+        fields = "lut4 ff dsp bram spram"
+        self.keys(table, "budget.", fields)
+        return Budget(**{key: self.integer(table, key, "budget.", 0, 10_000_000) for key in fields.split()})
+
+    def pin(self, value: Any, key: str) -> str:
+        if not isinstance(value, str) or not _PIN.fullmatch(value):
+            raise self.error(key, "should be a ball such as \"G2\"")
+        return value
+
+    def pins(self, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not 1 <= len(value) <= 64:
+            raise self.error("leds.pins", "should be a list of 1 to 64 balls")
+        return tuple(self.pin(item, "leds.pins") for item in value)
+
+    def attributes(self, table: dict[str, Any], name: str) -> tuple[tuple[str, str], ...]:
+        value = table["attributes"]
+        if not isinstance(value, dict):
+            raise self.error(f"{name}.attributes", "should be a table")
+        for key, item in value.items():
+            if not (isinstance(item, str) and _WORD.fullmatch(key) and _WORD.fullmatch(item)):
+                raise self.error(f"{name}.attributes.{key}", "names and values should be words")
+        return tuple(value.items())
+
+    def arguments(self, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or len(value) > 32:
+            raise self.error("programmer.arguments", "should be a list of words")
+        for item in value:
+            if not isinstance(item, str) or not _ARGUMENT.fullmatch(item):
+                raise self.error("programmer.arguments", f"not an argument: {item!r}")
+        return tuple(value)
