@@ -145,8 +145,10 @@ class _Reader:
             budget=self.budget(self.table(table, "budget")),
             clock=PinGroup((self.pin(clock.get("pin"), "clock.pin"),), self.attributes(clock, "clock")),
             clock_hz=self.integer(clock, "hz", "clock.", 1_000_000, 1_000_000_000),
-            uart=PinGroup(tuple(self.pin(uart.get(end), f"uart.{end}") for end in ("rx", "tx")),
-                          self.attributes(uart, "uart")),
+            uart=PinGroup(
+                tuple(self.pin(uart.get(end), f"uart.{end}") for end in ("rx", "tx")),
+                self.attributes(uart, "uart"),
+            ),
             leds=PinGroup(self.pins(leds.get("pins")), self.attributes(leds, "leds")),
             programmer=self.word(programmer, "tool", "programmer."),
             programmer_arguments=self.arguments(programmer.get("arguments")),
@@ -202,7 +204,7 @@ class _Reader:
 
     def pin(self, value: Any, key: str) -> str:
         if not isinstance(value, str) or not _PIN.fullmatch(value):
-            raise self.error(key, "should be a ball such as \"G2\"")
+            raise self.error(key, 'should be a ball such as "G2"')
         return value
 
     def pins(self, value: Any) -> tuple[str, ...]:
