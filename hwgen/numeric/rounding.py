@@ -81,7 +81,7 @@ def quantize_multipliers(reals: ArrayLike) -> tuple[Ints, Ints]:
 
 def round_half_away(value: float) -> int:
     """C's round(): halves away from zero."""
-    return int(math.floor(abs(value) + 0.5)) * (1 if value >= 0 else -1)
+    return math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
 
 
 def requantize_float32(x: ArrayLike, scale: ArrayLike, zero_point: int) -> Ints:

@@ -86,7 +86,12 @@ class Staircase:
         """The staircase of z where x = z + offset[r]: folds a bias in."""
         offset = np.broadcast_to(ints(offset), (self.rows,))
         return Staircase(
-            self.steps - offset[:, None], self.base, self.sign, self.lo - offset, self.hi - offset, self.pixel_rows
+            self.steps - offset[:, None],
+            self.base,
+            self.sign,
+            self.lo - offset,
+            self.hi - offset,
+            self.pixel_rows,
         )
 
     def then(self, outer: Staircase) -> Staircase:

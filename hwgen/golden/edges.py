@@ -1,0 +1,60 @@
+"""The model's edge: its own types and shapes outside, (N, H, W, C) integers inside."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwgen.ir.tensor import Affine, Edge, Tensor
+from hwgen.numeric.rounding import Ints
+from hwgen.support.errors import UsageError
+
+
+def enter(edge: Edge, tensor: Tensor, x: NDArray) -> Ints:
+    """The model's own array, batch first, as integers (N, H, W, C); floats are quantised."""
+    x = np.asarray(x)
+    if x.shape[1:] != edge.shape or x.ndim != len(edge.shape) + 1:
+        wanted = ", ".join(map(str, ("N", *edge.shape)))
+        raise UsageError(f"input must have the shape ({wanted}), not {x.shape}", where=edge.name)
+    q = quantise(edge.affine, tensor, x) if edge.affine else _integers(edge, tensor, x)
+    spread = edge.spread or tensor.shape
+    return np.ascontiguousarray(q.reshape(len(x), *spread).transpose(0, *(a + 1 for a in edge.axes))).reshape(
+        len(x), *tensor.shape
+    )
+
+
+def leave(edge: Edge, tensor: Tensor, q: Ints) -> NDArray:
+    """Integers (N, H, W, C) as the model's own array, batch first."""
+    spread = edge.spread or tensor.shape
+    seen = [spread[a] for a in edge.axes]
+    back = np.argsort(edge.axes)
+    q = q.reshape(len(q), *seen).transpose(0, *(a + 1 for a in back)).reshape(len(q), *edge.shape)
+    if edge.affine is None:
+        return q.astype(edge.dtype)
+    scale, zero = np.float32(edge.affine.scale), edge.affine.zero_point
+    return ((q - zero).astype(np.float32) * scale).astype(edge.dtype)
+
+
+def quantise(affine: Affine, tensor: Tensor, x: NDArray) -> Ints:
+    """clamp(round(x / scale) + zero_point) in float32, with the runtime's rounding of halves."""
+    if not np.issubdtype(x.dtype, np.floating):
+        raise UsageError(f"input must be floating point, not {x.dtype}", where=tensor.name)
+    if not np.all(np.isfinite(x)):
+        raise UsageError("input has values that are not finite", where=tensor.name)
+    ratio = x.astype(np.float32) / np.float32(affine.scale)
+    if affine.rounding == "even":
+        rounded = np.rint(ratio)
+    else:
+        rounded = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)
+    limits = tensor.range
+    shifted = np.clip(rounded.astype(np.float64) + affine.zero_point, limits.lo, limits.hi)
+    return shifted.astype(np.int64)
+
+
+def _integers(edge: Edge, tensor: Tensor, x: NDArray) -> Ints:
+    if not np.issubdtype(x.dtype, np.integer):
+        raise UsageError(f"input must be {edge.dtype}, not {x.dtype}", where=edge.name)
+    q = x.astype(np.int64)
+    if q.size and (q.min() < tensor.range.lo or q.max() > tensor.range.hi):
+        raise UsageError(f"input values {q.min()}..{q.max()} leave {tensor.range}", where=edge.name)
+    return q

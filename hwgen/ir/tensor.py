@@ -1,0 +1,59 @@
+"""What flows between layers, and how the model's edge looks to its user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hwgen.numeric.ranges import Range
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An integer activation (H, W, C), channel-last, batch not included; a vector is (1, 1, C).
+
+    range: closed range of every element. source: the tensor's name in the model file ("" if hwgen
+    made it), so that intermediate results can be compared with the runtime's.
+    """
+
+    name: str
+    shape: Shape
+    range: Range
+    source: str = ""
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+
+@dataclass(frozen=True)
+class Affine:
+    """real = scale * (q - zero_point) in float32: how floats outside map to integers inside.
+
+    rounding of the quantiser: "away" (TFLite: halves away from zero) or "even" (ONNX).
+    """
+
+    scale: float
+    zero_point: int
+    rounding: str = "away"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One input or output of the model as its user sees it; the host converts at this place.
+
+    tensor: name of the IR tensor. shape: the model's own shape, batch not included, e.g. (49, 10, 1),
+    (640,), (3, 32, 32). dtype: NumPy name of the model's own type. axes: for a model that is not
+    channel-last, the transposition (as in numpy.transpose) of its array, viewed as `spread`, to (H, W, C).
+    affine: set where the model's edge is float and the host quantises or dequantises; else None.
+    """
+
+    name: str
+    tensor: str
+    shape: tuple[int, ...]
+    dtype: str
+    affine: Affine | None = None
+    spread: Shape | None = None
+    axes: Shape = (0, 1, 2)

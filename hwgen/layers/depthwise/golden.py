@@ -1,0 +1,12 @@
+"""NumPy meaning of `depthwise`."""
+
+from __future__ import annotations
+
+from hwgen.layers.depthwise.op import Depthwise
+from hwgen.numeric.rounding import Ints
+
+
+def run(node: Depthwise, x: Ints) -> Ints:
+    """x: (N, H, W, C) int64."""
+    acc = sum(seen * node.weights[i, j] for i, j, seen in node.window.taps(x, node.pad_value)) + node.bias
+    return node.act(acc) if node.act else acc
