@@ -1,0 +1,92 @@
+"""Passes on Yosys' JSON netlist: clean carry chains for nextpnr-ecp5, count cells by region."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# LUT4 sites that a cell occupies on ECP5: a CCU2C is two of them; a distributed RAM four for its
+# bits and two that its write port blocks.
+_ECP5_LUT_SITES = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
+_ECP5_KINDS = {"TRELLIS_FF": "ff", "MULT18X18D": "dsp", "DP16KD": "bram", "PDPW16KD": "bram"}
+RESOURCES = ("lut4", "ff", "dsp", "bram", "spram")
+
+
+def clean_carries(module: dict[str, Any]) -> tuple[int, int]:
+    """Cut the ends of carry chains that carry nothing; returns (dangling COUTs, idle CINs) cut.
+
+    nextpnr-ecp5 spends hidden sites to bring a carry out to the fabric even where nobody reads it,
+    and to bring a constant in even where the first slot ignores its carry input. Left unconnected,
+    both are free. A first slot ignores CIN when its LUT gives 0 for every input it can see (the
+    carry out is then the generate term) and its sum output is unused or injection is off.
+    """
+    read = _read_bits(module)
+    dangling = idle = 0
+    for cell in module["cells"].values():
+        if cell["type"] != "CCU2C":
+            continue
+        pins = cell["connections"]
+        if pins.get("COUT") not in (None, [], ["x"]) and not any(bit in read for bit in pins["COUT"]):
+            pins["COUT"] = ["x"]
+            dangling += 1
+        if pins.get("CIN") in (["0"], ["1"]) and _ignores_carry(cell, read):
+            pins["CIN"] = ["x"]
+            idle += 1
+    return dangling, idle
+
+
+def _read_bits(module: Mapping[str, Any]) -> set[int | str]:
+    """All bits that some cell or an output port of the module reads."""
+    read: set[int | str] = set()
+    for cell in module["cells"].values():
+        directions = cell.get("port_directions", {})
+        for port, bits in cell["connections"].items():
+            if directions.get(port) != "output":
+                read.update(bits)
+    for port in module["ports"].values():
+        if port["direction"] != "input":
+            read.update(port["bits"])
+    return read
+
+
+def _ignores_carry(cell: Mapping[str, Any], read: set[int | str]) -> bool:
+    """Whether a CCU2C's outputs are the same for both values of CIN."""
+    parameters, pins = cell["parameters"], cell["connections"]
+    init = parameters.get("INIT0", "")
+    if not isinstance(init, str) or not init or set(init) - {"0", "1"}:
+        return False
+    if parameters.get("INJECT1_0") != "YES" and any(bit in read for bit in pins.get("S0", [])):
+        return False
+    table = int(init, 2)
+    fixed = {i: pins.get(f"{pin}0", ["x"])[0] for i, pin in enumerate("ABCD")}
+    reachable = (
+        index
+        for index in range(16)
+        if all(value not in ("0", "1") or index >> i & 1 == int(value) for i, value in fixed.items())
+    )
+    return all(not table >> index & 1 for index in reachable)
+
+
+def count(cell_types: Iterable[str]) -> dict[str, int]:
+    """Resources of ECP5 cells, in the units of a board's budget: lut4 sites, ff, dsp, bram, spram."""
+    total = dict.fromkeys(RESOURCES, 0)
+    for kind, number in Counter(cell_types).items():
+        total["lut4"] += _ECP5_LUT_SITES.get(kind, 0) * number
+        if kind in _ECP5_KINDS:
+            total[_ECP5_KINDS[kind]] += number
+    return total
+
+
+def count_regions(module: Mapping[str, Any], regions: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Resources of each region (an instance path such as `core.conv_0`) of a flattened module.
+
+    A cell belongs to the longest path that its name starts with; what belongs to none is under "".
+    """
+    paths = sorted(regions, key=len, reverse=True)
+    cells: dict[str, list[str]] = {"": [], **{path: [] for path in sorted(regions)}}
+    for name, cell in module["cells"].items():
+        plain = name.removeprefix("$flatten").replace("\\", "").lstrip("$")
+        owner = next((path for path in paths if plain.startswith(path + ".")), "")
+        cells[owner].append(cell["type"])
+    return {path: count(kinds) for path, kinds in cells.items()}
