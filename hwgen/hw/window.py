@@ -201,7 +201,7 @@ class WindowBuffer(wiring.Component):
     def _loops(self) -> tuple[list[_Loop], list[_Loop], list[_Loop], _Loop]:
         """Loops within a group, within an output row, over the rows, and over images."""
         g = self.geometry
-        (_, width, _), (kh, kw), (sh, sw) = g.shape, g.kernel, g.stride
+        (kh, kw), (sh, sw) = g.kernel, g.stride
         rows, columns = (int(p) for p in g.padded)  # coordinates count only where there is padding
         taps = [
             _Loop(kw, (g.blocks, 0, columns)),
@@ -216,9 +216,7 @@ class WindowBuffer(wiring.Component):
             return _merged([channels, *taps]), _merged([again, across]), _merged([down]), images
         return _merged(taps), _merged([channels, across]), _merged([down]), images
 
-    def _reader(
-        self, m: Module, port: memory.ReadPort, armed: Signal, take: Signal, freed: Signal
-    ) -> None:
+    def _reader(self, m: Module, port: memory.ReadPort, armed: Signal, take: Signal, freed: Signal) -> None:
         """Issues a word a clock: counters, then one adder for the address, then the memory."""
         geometry = self.geometry
         frees = tuple(b - a for a, b in zip(geometry.freed, geometry.freed[1:]))
@@ -290,7 +288,7 @@ def _delayed(m: Module, values: Sequence[Value]) -> list[Signal]:
     return result
 
 
-def _period(values: Sequence[int]) -> int:
+def _period(values: tuple[int, ...]) -> int:
     """Smallest period of a cyclic sequence."""
     n = len(values)
     return next(p for p in range(1, n + 1) if n % p == 0 and values == values[:p] * (n // p))
