@@ -1,0 +1,72 @@
+"""A layer unit: window, reducer, serializer, activation and queue in a row.
+
+    i --> WindowBuffer --> reducer --> Serializer --> activation --> OutQueue --> o
+
+Only the two ends know of waiting: the window starts a group when the queue has room for its
+results, and everything between runs freely. That keeps enables off the data path and makes every
+latency a constant.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwgen.hw.outqueue import OutQueue
+from hwgen.hw.serializer import Serializer
+from hwgen.hw.stream import lanes_stream
+from hwgen.hw.window import WindowBuffer
+from hwgen.numeric.ranges import Range
+
+
+class LayerUnit(wiring.Component):
+    """i: stream of `window.lanes` values. o: stream of `lanes` values in `out`.
+
+    reducer: component with flow ports `i`, `o` and `latency` that makes `pe` results of each group.
+    activation: the same for single words, or None. acc: range of the reducer's results.
+    words: clocks of a group. Interval and latency as WindowBuffer's plus those of the parts.
+    """
+
+    def __init__(
+        self,
+        *,
+        window: WindowBuffer,
+        reducer: wiring.Component,
+        acc: Range,
+        pe: int,
+        lanes: int,
+        activation: wiring.Component | None,
+        out: Range,
+        words: int,
+    ) -> None:
+        self.window = window
+        self.reducer = reducer
+        self.serializer = Serializer(shape=acc, pe=pe, lanes=lanes)
+        self.activation = activation
+        per_group = pe // lanes
+        fixed = reducer.latency + (activation.latency if activation else 0)
+        flight = ceil((window.latency + fixed + per_group + 6) / words) + 1  # groups on their way at full pace
+        self.queue = OutQueue(shape=out, lanes=lanes, depth=per_group * (flight + 1), reserve=per_group)
+        super().__init__({"i": In(lanes_stream(window.value, window.geometry.lanes)), "o": Out(lanes_stream(out, lanes))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.window = self.window
+        m.submodules.reducer = self.reducer
+        m.submodules.serializer = self.serializer
+        m.submodules.queue = self.queue
+        wiring.connect(m, wiring.flipped(self.i), self.window.i)
+        wiring.connect(m, self.window.o, self.reducer.i)
+        wiring.connect(m, self.reducer.o, self.serializer.i)
+        if self.activation is not None:
+            m.submodules.activation = self.activation
+            wiring.connect(m, self.serializer.o, self.activation.i)
+            wiring.connect(m, self.activation.o, self.queue.i)
+        else:
+            wiring.connect(m, self.serializer.o, self.queue.i)
+        wiring.connect(m, self.queue.o, wiring.flipped(self.o))
+        m.d.comb += [self.window.permit.eq(self.queue.permit), self.queue.start.eq(self.window.start)]
+        return m

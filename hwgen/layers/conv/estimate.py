@@ -1,0 +1,85 @@
+"""Foldings, cycles and cost of `conv`."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from hwgen.hw.mvu import mvu_cost
+from hwgen.hw.staircase import staircase_cost
+from hwgen.hw.window_math import WindowGeometry
+from hwgen.ir.tensor import Tensor
+from hwgen.layers.conv.op import Conv
+from hwgen.layers.folding import Folding, Stage, divisors, drain_cost, fewest_lanes, window_cost, window_stage
+from hwgen.numeric.ranges import Range
+from hwgen.targets.base import Target
+from hwgen.targets.resources import Resources
+
+LARGEST = 4096  # products a clock in one layer
+
+
+def words(node: Conv, simd: int) -> int:
+    """Clocks of a group."""
+    return node.weights[0].size // simd
+
+
+def geometry(node: Conv, x: Tensor, folding: Folding) -> WindowGeometry:
+    """What the window does."""
+    window = node.window
+    return WindowGeometry(
+        x.shape, window.kernel, window.stride, window.pad, folding.simd, "dense", node.weights.shape[0] // folding.pe
+    )
+
+
+def foldings(node: Conv, inputs: list[Tensor]) -> list[Folding]:
+    """Every pair of divisors of the input and output channels."""
+    outputs, _, _, channels = node.weights.shape
+    return [
+        Folding(simd, pe, fewest_lanes(pe, words(node, simd)))
+        for simd in divisors(channels)
+        for pe in divisors(outputs)
+        if simd * pe <= LARGEST
+    ]
+
+
+def products(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) -> list[str]:
+    """Product forms for this target."""
+    if not target.instances:
+        return ["generic"]
+    return ["dsp", "dsp2", "lut"] if folding.pe % 2 == 0 else ["dsp", "lut"]
+
+
+def interval(node: Conv, inputs: list[Tensor], folding: Folding) -> int:
+    """Clocks per output pixel: the work, or the arrival of the input where strides skip most of it."""
+    shape = geometry(node, inputs[0], folding)
+    return ceil(shape.cycles / (shape.out_size[0] * shape.out_size[1]))
+
+
+def raw_range(node: Conv, x: Tensor) -> Range:
+    """Range of the accumulators, bias not included."""
+    lo, hi = node.acc_bounds(x.range)
+    return Range(int((lo - node.bias).min()), int((hi - node.bias).max()))
+
+
+def cost(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) -> Resources:
+    """Window, products and accumulators, weights, activation and queue."""
+    (x,) = inputs
+    total = window_cost(geometry(node, x, folding), x.range.width)
+    total += mvu_cost(
+        node.weights.reshape(len(node.weights), -1),
+        simd=folding.simd,
+        pe=folding.pe,
+        value=x.range,
+        form=folding.product,
+        target=target,
+    )
+    acc = raw_range(node, x)
+    out = node.act.range if node.act else acc
+    total += drain_cost(folding.pe, folding.lanes, acc.width, out.width)
+    if node.act is not None:
+        total += staircase_cost(node.act, lanes=folding.lanes, channels=len(node.weights), target=target)
+    return total
+
+
+def stage(node: Conv, inputs: list[Tensor], folding: Folding) -> Stage:
+    """Rows of the window, one pixel every interval."""
+    return window_stage(geometry(node, inputs[0], folding), interval(node, inputs, folding), 30)

@@ -1,0 +1,97 @@
+"""How a layer is spread over hardware and time, and what every layer's `estimate.py` answers.
+
+A plug-in ``layers/<kind>/estimate.py`` has the functions
+
+    foldings(node, inputs)                  -> list[Folding]   all that make sense, without a product form
+    products(node, folding, target)         -> list[str]       product forms to choose from ("" if none)
+    interval(node, inputs, folding)         -> int             clocks per output pixel
+    cost(node, inputs, folding, target)     -> Resources       of the layer's unit
+    stage(node, inputs, folding)            -> Stage           its part in the token schedule
+
+and ``layers/<kind>/hw.py`` has ``build(node, inputs, folding, target) -> wiring.Component`` with stream
+ports `i` (or `i0`, `i1`) and `o`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from hwgen.hw.window_math import WindowGeometry
+from hwgen.targets.resources import Resources
+
+
+@dataclass(frozen=True)
+class Folding:
+    """simd: input channels a clock. pe: output channels computed at a time. lanes: output channels a
+    clock on the stream. product: form of the multipliers (see hw/mvu.py), "" where there are none."""
+
+    simd: int = 1
+    pe: int = 1
+    lanes: int = 1
+    product: str = ""
+
+    def __str__(self) -> str:
+        text = f"simd {self.simd}, pe {self.pe}, {self.lanes} out a clock"
+        return f"{text}, {self.product} products" if self.product else text
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A unit in the token schedule (plan/schedule.py): tokens are pixels.
+
+    needed[p], first[p]: last input pixel that output pixel p looks at, first one still wanted.
+    interval: clocks per output pixel; latency: from its work's end to the stream. capacity: input
+    pixels it holds; None for a join.
+    """
+
+    needed: list[int]
+    first: list[int]
+    interval: int
+    latency: int
+    capacity: int | None
+
+
+def divisors(n: int) -> list[int]:
+    """All of them, in order."""
+    return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def fewest_lanes(pe: int, words: int) -> int:
+    """Smallest divisor of pe that drains pe results within a group of `words` clocks."""
+    return next(d for d in divisors(pe) if pe // d <= words)
+
+
+def window_stage(geometry: WindowGeometry, interval: int, latency: int) -> Stage:
+    """Stage of a unit behind a WindowBuffer, which works in whole rows of its (folded) image."""
+    folded = geometry.folded()
+    width, (rows, columns) = folded.shape[1], folded.out_size
+    needed = [max(folded.needed[y] * width - 1, 0) for y in range(rows) for _ in range(columns)]
+    first = [folded.freed[y] * width for y in range(rows) for _ in range(columns)]
+    capacity = max(folded.slots * width if folded.depth else 1, 1)
+    return Stage(needed, first, interval, latency, capacity)
+
+
+def window_cost(geometry: WindowGeometry, width: int) -> Resources:
+    """Line buffer, address generation and padding for words of `width` bits a lane."""
+    folded = geometry.folded()
+    bits, depth = width * folded.lanes, folded.depth
+    if not depth:
+        return Resources(lut4=10, ff=bits + 6)
+    border = bits if any(folded.padded) else 0
+    if depth > 16 and ceil(depth / 16) * ceil(bits / 4) > 24:
+        return Resources(lut4=110 + border, ff=120 + 2 * bits, bram=block_rams(bits, depth))
+    return Resources(lut4=80 + border + 8 * ceil(depth / 16) * ceil(bits / 4), ff=80 + 2 * bits)
+
+
+def block_rams(width: int, depth: int) -> int:
+    """Block RAMs of 18 kbit for a memory of `depth` words of `width` bits (simple dual port)."""
+    shapes = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+    return min(ceil(width / w) * ceil(depth / d) for w, d in shapes)
+
+
+def drain_cost(pe: int, lanes: int, acc_width: int, out_width: int) -> Resources:
+    """Serializer of pe accumulators and the queue behind the activation."""
+    shift = pe * acc_width if pe > lanes else 0
+    queue = 8 * ceil(lanes * out_width / 4)
+    return Resources(lut4=shift + queue + 30, ff=shift + 30 + lanes * (acc_width + out_width))
