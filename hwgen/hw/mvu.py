@@ -1,0 +1,180 @@
+"""Matrix-vector unit: constant weights times a vector that arrives in words, `pe` outputs at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwgen.hw.flow import FlowSignature
+from hwgen.hw.pe import ElementFactory
+from hwgen.hw.product import FORMS, ProductForm
+from hwgen.hw.product.form import product_bounds, register
+from hwgen.hw.rom import Rom
+from hwgen.hw.stream import lanes_layout
+from hwgen.numeric.ranges import Range
+from hwgen.targets import Target
+
+
+class ReducerPipeline(wiring.Component):
+    """What MVU and VVU share: weight ROM, aligned activations, processing elements, aligned totals.
+
+    units: for each unit its form, the lanes of a word that it multiplies, and its weights (outputs, words,
+    simd). Units of one kind share a form and a module. Words follow the ROM: word 0 .. words-1, again and
+    again, one for every valid input. Latency: 3 clocks plus the slowest form's.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[tuple[str, slice, np.ndarray]],
+        *,
+        lanes: int,
+        value: Range,
+        accumulator: Range,
+        rom: str,
+        target: Target,
+    ) -> None:
+        self.value, self.accumulator, self.target = value, accumulator, target
+        self.forms: dict[str, ProductForm] = {}
+        for name in dict.fromkeys(name for name, _, _ in units):
+            every = np.concatenate([weights for other, _, weights in units if other == name], axis=1)
+            self.forms[name] = FORMS[name](every, value=value, target=target)
+        self.units = [(self.forms[name], span, weights) for name, span, weights in units]
+        content = np.concatenate([form.encode(weights) for form, _, weights in self.units], axis=1)
+        self.rom = Rom(content, form=rom, target=target)
+        self.form_latency = max(form.latency for form in self.forms.values())
+        self.latency = self.rom.latency + self.form_latency + 1
+        outputs = sum(form.outputs for form, _, _ in self.units)
+        super().__init__(
+            {
+                "i": In(FlowSignature(lanes_layout(value, lanes))),
+                "o": Out(FlowSignature(lanes_layout(accumulator, outputs))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.rom = rom = self.rom
+        words = rom.depth
+        address = Signal(range(words))
+        with m.If(self.i.valid):
+            m.d.sync += address.eq(Mux(address == words - 1, 0, address + 1))
+        m.d.comb += rom.addr.eq(address)
+
+        x = Value.cast(self.i.payload)
+        for _ in range(rom.latency):
+            x = register(m, x, name="x")
+        flags = self._flags(m)
+
+        word_at, bits = 0, self.value.width
+        factories = {
+            name: ElementFactory(form, self.accumulator, target=self.target)
+            for name, form in self.forms.items()
+        }
+        totals: list[Value] = []
+        for form, span, _ in self.units:
+            word = rom.data[word_at : word_at + form.word_bits]
+            word_at += form.word_bits
+            valid, first, _ = flags[rom.latency + form.latency]
+            lanes = x[span.start * bits : span.stop * bits]
+            for total in factories[form.name].add(m, x=lanes, word=word, keep=~first, enable=valid):
+                for _ in range(self.form_latency - form.latency):
+                    total = register(m, total, name="late")
+                totals.append(total)
+        valid, _, last = flags[rom.latency + self.form_latency]
+        m.d.sync += self.o.valid.eq(valid & last)
+        m.d.comb += [
+            Value.cast(self.o.payload).eq(Cat(totals)),
+            self.o.first.eq(1),
+            self.o.last.eq(1),
+        ]
+        return m
+
+    def _flags(self, m: Module) -> list[tuple[Value, Value, Value]]:
+        """(valid, first, last) after 0, 1, 2 .. clocks; only valid is reset."""
+        flags: list[tuple[Value, Value, Value]] = [(self.i.valid, self.i.first, self.i.last)]
+        for _ in range(self.rom.latency + self.form_latency):
+            valid = Signal(name="valid")
+            m.d.sync += valid.eq(flags[-1][0])
+            flags.append((valid, register(m, flags[-1][1], name="first"), register(m, flags[-1][2], name="last")))
+        return flags
+
+
+class MVU(ReducerPipeline):
+    """acc[o] = sum over k of weights[o, k] * x[k], `pe` outputs for every group of words.
+
+    weights: integers (O, K), K in (kh, kw, c) order. simd: activations in a word, divides K. pe: outputs in a
+    group, divides O. A group is K / simd words; word j carries x[j * simd : (j + 1) * simd]. Group g computes
+    outputs g * pe .. g * pe + pe - 1, and after group O / pe - 1 comes group 0 again.
+    value: range of x. form: product form of every element, or one for each of the `pe` (an odd "dsp2" becomes
+    "dsp"). rom: "bram", "lut", "generic" or "auto".
+
+    i: words, `first` and `last` at the ends of each group; a word in every clock is accepted, gaps are free.
+    o: valid for one clock a group, `latency` clocks after its last word. payload: pe values of the range
+    `accumulator`, the exact union over outputs of what the weights can reach. `first` and `last` are 1.
+    Raises ValueError for shapes that do not divide and ranges that do not fit the form.
+    """
+
+    def __init__(
+        self,
+        weights: np.ndarray,
+        *,
+        simd: int,
+        pe: int,
+        value: Range,
+        form: str | Sequence[str] = "dsp",
+        rom: str = "auto",
+        target: Target,
+    ) -> None:
+        weights = _integers(weights)
+        outputs, inputs = weights.shape
+        if outputs % pe or inputs % simd:
+            raise ValueError(f"pe {pe} and simd {simd} must divide the weights' shape {weights.shape}")
+        self.weights, self.simd, self.pe = weights, simd, pe
+        words = weights.reshape(outputs // pe, pe, inputs // simd, simd).swapaxes(0, 1).reshape(pe, -1, simd)
+        units, at = [], 0
+        for name, count in paired_forms(form, pe):
+            units.append((name, slice(0, simd), words[at : at + count]))
+            at += count
+        super().__init__(
+            units, lanes=simd, value=value, accumulator=accumulator_range(weights, value), rom=rom, target=target
+        )
+
+
+def accumulator_range(weights: np.ndarray, value: Range) -> Range:
+    """Exact range of `weights @ x` over all rows, each x in `value`."""
+    low, high = product_bounds(_integers(weights), value)
+    return Range(int(low.sum(axis=1).min()), int(high.sum(axis=1).max()))
+
+
+def paired_forms(form: str | Sequence[str], pe: int) -> list[tuple[str, int]]:
+    """(form, outputs) of the units that serve `pe` outputs in order: neighbouring dsp2 go together."""
+    names = [form] * pe if isinstance(form, str) else list(form)
+    if len(names) != pe:
+        raise ValueError(f"form names {len(names)} elements, not {pe}")
+    unknown = sorted(set(names) - FORMS.keys())
+    if unknown:
+        raise ValueError(f"unknown product form {', '.join(unknown)}; use one of {', '.join(FORMS)}")
+    units: list[tuple[str, int]] = []
+    at = 0
+    while at < pe:
+        if names[at] != "dsp2":
+            units.append((names[at], 1))
+        elif at + 1 < pe and names[at + 1] == "dsp2":
+            units.append(("dsp2", 2))
+        else:
+            units.append(("dsp", 1))
+        at += units[-1][1]
+    return units
+
+
+def _integers(weights: np.ndarray) -> np.ndarray:
+    result = np.asarray(weights)
+    if result.ndim != 2 or not result.size or not np.issubdtype(result.dtype, np.integer):
+        raise ValueError("weights must be a non-empty two-dimensional integer array")
+    return result.astype(np.int64)
+
+

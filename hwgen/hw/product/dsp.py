@@ -1,0 +1,65 @@
+"""One hard multiplier for every product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from amaranth.hdl import Module, Value
+
+from hwgen.hw.product.form import ProductForm, Sum, Term, bits_of, levels, product_bounds, range_of, sum_tree
+from hwgen.hw.stream import shape_of
+from hwgen.numeric.ranges import Range
+from hwgen.targets import GENERIC, Target
+
+
+class DspForm(ProductForm):
+    """sum_l w_l * x_l on `simd` multipliers with registered inputs and outputs, then a pipelined adder tree.
+
+    Latency: 2 + log2(simd). ECP5: simd MULT18X18D and about 18 LUT4 for each adder of the tree.
+    """
+
+    name = "dsp"
+
+    def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
+        super().__init__(weights, value=value, target=target)
+        self.weight = range_of(self.weights, self.weights)
+        limit = target.dsp
+        if limit and (_signed_width(value) > limit[0] or _signed_width(self.weight) > limit[1]):
+            raise ValueError(f"{self.name}: {value} times {self.weight} does not fit the {target.name} multiplier")
+
+    @property
+    def latency(self) -> int:
+        return 2 + levels(self.simd)
+
+    @property
+    def word_bits(self) -> int:
+        return self.simd * self.weight.width
+
+    def encode(self, weights: np.ndarray) -> np.ndarray:
+        return bits_of(weights[0], self.weight.width).reshape(weights.shape[1], -1)
+
+    def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
+        width = self.weight.width
+        terms = []
+        for lane, x in enumerate(lanes):
+            low, high = product_bounds(self.weights[0, :, lane], self.value)
+            code = word[lane * width : (lane + 1) * width]
+            shape = shape_of(range_of(low, high))
+            product = self.target.product(m, x, code.as_signed() if self.weight.signed else code, shape.width)
+            terms.append(Term(product if shape.signed else product.as_unsigned(), low, high))
+        root, _ = sum_tree(m, terms, target=self.target)
+        return [Sum(root.value)]
+
+
+class GenericForm(DspForm):
+    """The same with everything inferred, for any family."""
+
+    name = "generic"
+
+    def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
+        super().__init__(weights, value=value, target=GENERIC)
+
+
+def _signed_width(value: Range) -> int:
+    return value.width + (not value.signed)

@@ -1,0 +1,127 @@
+"""What a product form is, and the pieces that forms share: terms with ranges and the pipelined adder tree.
+
+A form computes, every clock, the dot product of `simd` activations with `simd` constant weights taken from a
+ROM word, for one or two outputs. It owns how weights are coded in that word.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from amaranth.hdl import Module, Signal, Value
+
+from hwgen.hw import carry
+from hwgen.hw.stream import shape_of
+from hwgen.numeric.ranges import Range
+from hwgen.targets import Target
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A dot product as `value` + `carry`; the carry rides free into the accumulator's chain."""
+
+    value: Value
+    carry: Value | int = 0
+
+
+class ProductForm(ABC):
+    """Dot products of `simd` lanes in one way of multiplying.
+
+    weights: every weight word that any unit of this form will meet, (outputs, words, simd); widths come from
+    them. value: range of the activations. Raises ValueError where the ranges do not fit the form.
+    """
+
+    name: ClassVar[str]
+    outputs: ClassVar[int] = 1
+
+    def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
+        self.weights = np.asarray(weights, dtype=np.int64)
+        if self.weights.ndim != 3 or self.weights.shape[0] != self.outputs:
+            raise ValueError(f"{self.name}: weights must be ({self.outputs}, words, simd)")
+        self.simd = self.weights.shape[2]
+        self.value = value
+        self.target = target
+
+    @property
+    @abstractmethod
+    def latency(self) -> int:
+        """Clocks from a word of activations and weights to its sums."""
+
+    @property
+    @abstractmethod
+    def word_bits(self) -> int:
+        """ROM bits that one unit reads a clock."""
+
+    @abstractmethod
+    def encode(self, weights: np.ndarray) -> np.ndarray:
+        """ROM bits, (words, word_bits), of weights (outputs, words, simd) within the constructor's range."""
+
+    @abstractmethod
+    def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
+        """Add the hardware to `m`; the sums of `outputs` dot products, `latency` clocks later."""
+
+
+def bits_of(values: np.ndarray, width: int) -> np.ndarray:
+    """Two's complement bits of an integer array, lowest first, along a new last axis."""
+    return ((values[..., None] >> np.arange(width)) & 1).astype(np.uint8)
+
+
+def range_of(low: np.ndarray, high: np.ndarray) -> Range:
+    """Smallest range that holds all intervals."""
+    return Range(int(low.min()), int(high.max()))
+
+
+def product_bounds(weights: np.ndarray, value: Range) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest `w * x` over x in `value`, for each weight."""
+    ends = weights * value.lo, weights * value.hi
+    return np.minimum(*ends), np.maximum(*ends)
+
+
+def register(m: Module, value: Value, shape: Range | None = None, name: str = "held") -> Signal:
+    """`value` one clock later, without reset; `shape` reinterprets its bits as that range's shape."""
+    result = Signal(shape_of(shape) if shape else value.shape(), name=name, reset_less=True)
+    m.d.sync += result.eq(value)
+    return result
+
+
+def levels(count: int) -> int:
+    """Registers in an adder tree of `count` terms."""
+    return (count - 1).bit_length()
+
+
+@dataclass(frozen=True)
+class Term:
+    """A value with its bounds for each weight word."""
+
+    value: Value
+    low: np.ndarray
+    high: np.ndarray
+
+    def delayed(self, m: Module) -> Term:
+        return Term(register(m, self.value), self.low, self.high)
+
+
+def sum_tree(
+    m: Module, terms: Sequence[Term], *, target: Target, carries: Sequence[Value] = ()
+) -> tuple[Term, list[Value]]:
+    """Sum of all terms (and of as many `carries` as there are adders), a register after every level.
+
+    Latency: levels(len(terms)). Returns the root and the carries not used, delayed alike.
+    """
+    row, spare = list(terms), list(carries)
+    while len(row) > 1:
+        following = []
+        for a, b in zip(row[::2], row[1::2]):
+            low, high = a.low + b.low, a.high + b.high
+            shape = range_of(low, high)
+            bit = spare.pop() if spare else 0
+            total = carry.add(m, a.value, b.value, shape.width, target=target, carry=bit)
+            following.append(Term(register(m, total, shape, "partial"), low, high))
+        if len(row) % 2:
+            following.append(row[-1].delayed(m))
+        row, spare = following, [register(m, each) for each in spare]
+    return row[0], spare

@@ -1,0 +1,183 @@
+"""Products in LUTs alone: rows of AND gates that sit in the carry slots that add them.
+
+Weights are read bit plane by bit plane. For two lanes a slot adds (x_i & w_i,k) + (x_j & w_j,k); the sums of
+all lanes of plane k are formed first, at almost their narrowest, and the planes are joined once for all lanes:
+sum_l w_l x_l = sum_k +-2**k S_k, negative for the sign plane only. A lane without a partner pairs its own
+planes k and k + 1 instead. Every slot outside the first row adds one bit more, so the cost is near the number
+of partial-product bits; see `hwgen.hw.mvu_cost`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.hdl import C, Cat, Module, Value
+
+from hwgen.hw import carry
+from hwgen.hw.product.form import (
+    ProductForm,
+    Sum,
+    Term,
+    bits_of,
+    levels,
+    product_bounds,
+    range_of,
+    register,
+    sum_tree,
+)
+from hwgen.numeric.ranges import Range
+from hwgen.targets import Target
+
+
+@dataclass(frozen=True)
+class _Planes:
+    """(-1 if negative) * value: the planes first..last-1 of the weights, scaled by 2**-first."""
+
+    value: Value
+    first: int
+    last: int
+    negative: bool
+
+
+class RowsForm(ProductForm):
+    """sum_l w_l * x_l from AND rows in carry chains, a register after every adder.
+
+    Latency: 1 + log2(lane pairs) + log2(weight bits); a single lane: log2(weight bits) (each rounded up).
+    """
+
+    name = "lut"
+
+    def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
+        super().__init__(weights, value=value, target=target)
+        self.weight = range_of(self.weights, self.weights)
+        self.planes = self.weight.width
+        self.paired = self.simd - self.simd % 2
+
+    @property
+    def latency(self) -> int:
+        single = self._single_latency if self.simd % 2 else 0
+        together = self._paired_latency if self.paired else 0
+        return max(single, together) + (1 if single and together else 0)
+
+    @property
+    def _paired_latency(self) -> int:
+        return 1 + levels(self.paired // 2) + self._join_latency(self.planes)
+
+    @property
+    def _single_latency(self) -> int:
+        return 1 + self._join_latency(-(-self.planes // 2))
+
+    def _join_latency(self, count: int) -> int:
+        """Levels that join `count` groups of planes; one more where a lone sign plane must be negated."""
+        return levels(count) + (1 if self.planes == 1 and self.weight.signed else 0)
+
+    @property
+    def word_bits(self) -> int:
+        return self.simd * self.planes
+
+    def encode(self, weights: np.ndarray) -> np.ndarray:
+        return bits_of(weights[0], self.planes).reshape(weights.shape[1], -1)
+
+    def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
+        codes = [word[lane * self.planes : (lane + 1) * self.planes] for lane in range(self.simd)]
+        sums: list[tuple[Term, int]] = []
+        if self.paired:
+            span = range(self.paired)
+            groups = [self._plane(m, lanes, codes, plane) for plane in range(self.planes)]
+            sums.append((self._join(m, groups, span), self._paired_latency))
+        if self.simd % 2:
+            span = range(self.simd - 1, self.simd)
+            groups = self._own_planes(m, lanes[-1], codes[-1])
+            sums.append((self._join(m, groups, span), self._single_latency))
+        terms = []
+        for term, latency in sums:
+            for _ in range(max(each for _, each in sums) - latency):
+                term = term.delayed(m)
+            terms.append(term)
+        root, _ = sum_tree(m, terms, target=self.target)
+        return [Sum(root.value)]
+
+    def _plane(self, m: Module, lanes: Sequence[Value], codes: Sequence[Value], plane: int) -> _Planes:
+        """Sum over the paired lanes of x & (bit `plane` of w)."""
+        bits = (self.weights[0] >> plane) & 1
+        terms = []
+        for a in range(0, self.paired, 2):
+            bounds = [product_bounds(bits[:, lane], self.value) for lane in (a, a + 1)]
+            low, high = bounds[0][0] + bounds[1][0], bounds[0][1] + bounds[1][1]
+            shape = range_of(low, high)
+            rows = carry.add_rows(
+                m, lanes[a], codes[a][plane], lanes[a + 1], codes[a + 1][plane], shape.width, target=self.target
+            )
+            terms.append(Term(register(m, rows, shape, "rows"), low, high))
+        root, _ = sum_tree(m, terms, target=self.target)
+        return _Planes(root.value, plane, plane + 1, self._negative(plane))
+
+    def _negative(self, plane: int) -> bool:
+        return self.weight.signed and plane == self.planes - 1
+
+    def _own_planes(self, m: Module, x: Value, code: Value) -> list[_Planes]:
+        """x times pairs of its own weight's bits; bit 0 of the lower row needs no adder."""
+        groups = []
+        lane = range(self.simd - 1, self.simd)
+        for plane in range(0, self.planes - 1, 2):
+            shape = self._range(lane, plane, plane + 2)
+            combine = carry.subtract_rows if self._negative(plane + 1) else carry.add_rows
+            shifted = x[1:].as_signed() if x.shape().signed else x[1:]
+            if len(x) == 1:
+                shifted = x.as_signed() if x.shape().signed else C(0, 1)
+            top = combine(
+                m, shifted, code[plane], x, code[plane + 1], max(1, shape.width - 1), target=self.target
+            )
+            value = register(m, Cat(x[0] & code[plane], top), shape, "rows")
+            groups.append(_Planes(value, plane, plane + 2, False))
+        if self.planes % 2:
+            plane = self.planes - 1
+            row = Cat(bit & code[plane] for bit in x)
+            value = register(m, row.as_signed() if x.shape().signed else row, name="row")
+            groups.append(_Planes(value, plane, plane + 1, self._negative(plane)))
+        return groups
+
+    def _range(self, lanes: range, first: int, last: int) -> Range:
+        """Range of the planes first..last-1 of these lanes' dot product, scaled by 2**-first."""
+        low, high = self._bounds(lanes, first, last)
+        return range_of(low, high)
+
+    def _bounds(self, lanes: range, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        weights = self.weights[0][:, lanes.start : lanes.stop] >> first
+        if last < self.planes:
+            weights = weights & ((1 << (last - first)) - 1)
+        low, high = product_bounds(weights, self.value)
+        return low.sum(axis=1), high.sum(axis=1)
+
+    def _join(self, m: Module, groups: list[_Planes], lanes: range) -> Term:
+        """Neighbouring groups added until one is left; a register after every level."""
+        while len(groups) > 1:
+            following = [self._joined(m, low, high, lanes) for low, high in zip(groups[::2], groups[1::2])]
+            if len(groups) % 2:
+                last = groups[-1]
+                following.append(_Planes(register(m, last.value), last.first, last.last, last.negative))
+            groups = following
+        group = groups[0]
+        value = group.value
+        if group.negative:
+            shape = self._range(lanes, 0, self.planes)
+            value = register(m, carry.subtract(m, C(0, 1), value, shape.width, target=self.target), shape)
+        return Term(value, *self._bounds(lanes, 0, self.planes))
+
+    def _joined(self, m: Module, low: _Planes, high: _Planes, lanes: range) -> _Planes:
+        shift = high.first - low.first
+        shape = self._range(lanes, low.first, high.last)
+        value = low.value
+        upper = value[shift:] if len(value) > shift else value[-1:]
+        if value.shape().signed:
+            upper = upper.as_signed()
+        elif len(value) <= shift:
+            upper = C(0, 1)
+        passed = Cat(carry.bit(value, at) for at in range(shift))
+        combine = carry.subtract if high.negative else carry.add
+        total = combine(m, upper, high.value, max(1, shape.width - shift), target=self.target)
+        return _Planes(register(m, Cat(passed, total), shape, "joined"), low.first, high.last, False)
+
+

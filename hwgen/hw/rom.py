@@ -1,0 +1,145 @@
+"""Weight ROM: one word a clock, latency 2 in every form.
+
+`bram` spreads the word over DP16KD block RAMs with their output registers; `lut` is logic between two
+registers; `generic` leaves a registered memory to synthesis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwgen.targets import RamShape, Target
+from hwgen.targets.ecp5 import rom_block
+
+ROM_FORMS = ("bram", "lut", "generic")
+MAX_BANKS = 8  # deeper splits would need a register after the bank multiplexer
+
+
+@dataclass(frozen=True)
+class RomLayout:
+    """How a `bram` ROM is cut: `banks` of `shape.depth` words by `columns` of `shape.width` bits."""
+
+    shape: RamShape
+    banks: int
+    columns: int
+
+    @property
+    def blocks(self) -> int:
+        return self.banks * self.columns
+
+
+def rom_layout(width: int, depth: int, target: Target) -> RomLayout:
+    """The cut with the fewest block RAMs, then the fewest banks."""
+    layouts = [
+        RomLayout(shape, -(-depth // shape.depth), -(-width // shape.width)) for shape in target.rom_shapes
+    ]
+    usable = [layout for layout in layouts if layout.banks <= MAX_BANKS]
+    if not usable:
+        raise ValueError(f"a ROM of {depth} words is too deep for {target.name}")
+    return min(usable, key=lambda layout: (layout.blocks, layout.banks))
+
+
+def rom_cost(width: int, depth: int, target: Target, form: str) -> tuple[int, int]:
+    """(LUT4, block RAM) estimate of a ROM of random content.
+
+    lut: a tree of LUT4 for each bit, 1.4 LUT4 for each 16 words beyond the first 16 (measured, see
+    tests/synth/test_mvu_cost.py); bram: the bank multiplexer only.
+    """
+    if form == "lut":
+        return (0 if depth == 1 else width if depth <= 16 else -(-int(width * depth * 1.4) // 16)), 0
+    layout = rom_layout(width, depth, target)
+    return (width * (layout.banks - 1) if layout.banks > 1 else 0), layout.blocks
+
+
+def cheapest_rom(width: int, depth: int, target: Target) -> str:
+    """`lut` or `bram`, whichever takes the smaller share of the chip (a block RAM is `bram_luts` LUT4s)."""
+    if depth == 1:
+        return "lut"
+    lut, _ = rom_cost(width, depth, target, "lut")
+    mux, blocks = rom_cost(width, depth, target, "bram")
+    return "lut" if lut <= mux + blocks * target.bram_luts else "bram"
+
+
+class Rom(wiring.Component):
+    """data(t + 2) = content[addr(t)]; a new address every clock.
+
+    content: bits, uint8 of shape (depth, width), column 0 the lowest bit of `data`. form: "bram", "lut",
+    "generic", or "auto" for the cheapest on `target`; a target without block RAM instances turns "bram"
+    into "generic". addr: 0..depth-1 (beyond: undefined data). Raises ValueError for a bad form or content.
+    """
+
+    latency = 2
+
+    def __init__(self, content: np.ndarray, *, form: str = "auto", target: Target) -> None:
+        self.content = np.ascontiguousarray(content, dtype=np.uint8)
+        if self.content.ndim != 2 or not self.content.size or self.content.max() > 1:
+            raise ValueError("ROM content must be a non-empty array of bits, (depth, width)")
+        self.depth, self.width = self.content.shape
+        if form == "auto":
+            form = cheapest_rom(self.width, self.depth, target)
+        if form not in ROM_FORMS:
+            raise ValueError(f"unknown ROM form {form!r}; use one of {', '.join(ROM_FORMS)} or auto")
+        self.form = "generic" if form == "bram" and not target.instances else form
+        self.target = target
+        super().__init__({"addr": In(range(self.depth)), "data": Out(self.width)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if self.depth == 1:
+            m.d.comb += self.data.eq(self._words()[0])
+        elif self.form == "bram":
+            m.d.comb += self.data.eq(self._blocks(m))
+        else:
+            self._memory(m)
+        return m
+
+    def _words(self) -> list[int]:
+        packed = np.packbits(self.content, axis=1, bitorder="little")
+        return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+    def _memory(self, m: Module) -> None:
+        """Address register, table, data register: Yosys keeps `logic` out of block RAM."""
+        style = {"rom_style": "logic"} if self.form == "lut" else {}
+        m.submodules.table = table = memory.Memory(
+            shape=self.width, depth=self.depth, init=self._words(), attrs=style
+        )
+        read = table.read_port()
+        address = Signal.like(self.addr, reset_less=True)
+        m.d.sync += address.eq(self.addr)
+        m.d.comb += [read.addr.eq(address), self.data.eq(read.data)]
+
+    def _blocks(self, m: Module) -> Value:
+        layout = rom_layout(self.width, self.depth, self.target)
+        shape = layout.shape
+        padded = np.zeros((layout.banks * shape.depth, layout.columns * shape.width), dtype=np.int64)
+        padded[: self.depth, : self.width] = self.content
+        both = shape.width == 36
+        port = 18 if both else shape.width
+        weights = 1 << np.arange(port)
+        bank_bits = (shape.depth - 1).bit_length()
+        banks = []
+        for bank in range(layout.banks):
+            rows = padded[bank * shape.depth : (bank + 1) * shape.depth]
+            columns = []
+            for start in range(0, padded.shape[1], shape.width):
+                halves = [rows[:, at : at + port] @ weights for at in range(start, start + shape.width, port)]
+                addr = self.addr[:bank_bits]
+                columns.append(rom_block(m, addr, np.concatenate(halves), port, both=both))
+            banks.append(Cat(*columns)[: self.width])
+        if len(banks) == 1:
+            return banks[0]
+        select = self.addr[bank_bits:]
+        for stage in range(self.latency):
+            late = Signal.like(select, name=f"bank_{stage}", reset_less=True)
+            m.d.sync += late.eq(select)
+            select = late
+        while len(banks) > 1:
+            pairs = [Mux(select[0], b, a) for a, b in zip(banks[::2], banks[1::2])]
+            banks = pairs + banks[len(pairs) * 2 :]
+            select = select[1:]
+        return banks[0]

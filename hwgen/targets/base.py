@@ -1,0 +1,48 @@
+"""What hwgen must know of an FPGA family, and the generic answers that hold for every one of them.
+
+Components never sniff the platform: they are given a `Target` and ask it for a product, a carry chain or a
+ROM. The generic target builds everything in plain Amaranth, with the same latencies as the vendor forms, so
+that a component computes the same integers, clock by clock, on every target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Module, Signal, Value, signed
+
+
+@dataclass(frozen=True)
+class RamShape:
+    """One aspect ratio of a block RAM read once a clock: `width` bits in each of `depth` words."""
+
+    width: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """An FPGA family. This class is the family that has no primitives: everything is inferred.
+
+    name: the family. instances: whether components may use vendor primitives (`Instance`).
+    rom_shapes: aspect ratios of a block RAM used as a ROM, widest first.
+    dsp: signed operand widths of the hard multiplier, or None.
+    bram_luts: LUT4s that the family has for each block RAM, the exchange rate between the two ROM forms.
+    """
+
+    name: str = "generic"
+    instances: bool = False
+    rom_shapes: tuple[RamShape, ...] = (RamShape(36, 512),)
+    dsp: tuple[int, int] | None = None
+    bram_luts: int = 200
+
+    def product(self, m: Module, a: Value, b: Value, width: int) -> Value:
+        """`a * b` modulo 2**`width` (two's complement), registered before and after: latency 2.
+
+        a, b: signed or unsigned values. Raises nothing; the generic form has no operand limit.
+        """
+        held_a = Signal.like(a, name="product_a", reset_less=True)
+        held_b = Signal.like(b, name="product_b", reset_less=True)
+        result = Signal(signed(width), name="product", reset_less=True)
+        m.d.sync += [held_a.eq(a), held_b.eq(b), result.eq(held_a * held_b)]
+        return result

@@ -1,0 +1,16 @@
+"""Lattice iCE40: everything is inferred; only the sizes differ from the generic family.
+
+EBR: 4 kbit, 16 bits wide at most. SB_MAC16: 16x16 signed (UP5K only).
+Source: Lattice iCE40 LP/HX and UltraPlus family data sheets.
+"""
+
+from __future__ import annotations
+
+from hwgen.targets.base import RamShape, Target
+
+ICE40 = Target(
+    name="ice40",
+    rom_shapes=(RamShape(16, 256), RamShape(8, 512), RamShape(4, 1024), RamShape(2, 2048)),
+    dsp=(16, 16),
+    bram_luts=170,
+)
