@@ -28,6 +28,14 @@ def bit(value: Value, at: int) -> Value:
     return value[-1] if value.shape().signed else C(0, 1)
 
 
+def floored(value: Value, shift: int) -> Value:
+    """value // 2**shift, as wires."""
+    if shift >= len(value):
+        return value[-1].as_signed() if value.shape().signed else C(0, 1)
+    upper = value[shift:]
+    return upper.as_signed() if value.shape().signed else upper
+
+
 def _signed(m: Module, value: Value, width: int, name: str) -> Value:
     result = Signal(signed(width), name=name)
     m.d.comb += result.eq(value)

@@ -124,12 +124,8 @@ class RowsForm(ProductForm):
         for plane in range(0, self.planes - 1, 2):
             shape = self._range(lane, plane, plane + 2)
             combine = carry.subtract_rows if self._negative(plane + 1) else carry.add_rows
-            shifted = x[1:].as_signed() if x.shape().signed else x[1:]
-            if len(x) == 1:
-                shifted = x.as_signed() if x.shape().signed else C(0, 1)
-            top = combine(
-                m, shifted, code[plane], x, code[plane + 1], max(1, shape.width - 1), target=self.target
-            )
+            rows = carry.floored(x, 1), code[plane], x, code[plane + 1]
+            top = combine(m, *rows, max(1, shape.width - 1), target=self.target)
             value = register(m, Cat(x[0] & code[plane], top), shape, "rows")
             groups.append(_Planes(value, plane, plane + 2, False))
         if self.planes % 2:
@@ -170,13 +166,9 @@ class RowsForm(ProductForm):
         shift = high.first - low.first
         shape = self._range(lanes, low.first, high.last)
         value = low.value
-        upper = value[shift:] if len(value) > shift else value[-1:]
-        if value.shape().signed:
-            upper = upper.as_signed()
-        elif len(value) <= shift:
-            upper = C(0, 1)
         passed = Cat(carry.bit(value, at) for at in range(shift))
         combine = carry.subtract if high.negative else carry.add
+        upper = carry.floored(value, shift)
         total = combine(m, upper, high.value, max(1, shape.width - shift), target=self.target)
         return _Planes(register(m, Cat(passed, total), shape, "joined"), low.first, high.last, False)
 
