@@ -4,6 +4,7 @@ A plug-in ``layers/<kind>/estimate.py`` has the functions
 
     foldings(node, inputs)                  -> list[Folding]   all that make sense, without a product form
     products(node, folding, target)         -> list[str]       product forms to choose from ("" if none)
+    multipliers(node, inputs, folding)      -> int             products a clock (layers with weights)
     interval(node, inputs, folding)         -> int             clocks per output pixel
     cost(node, inputs, folding, target)     -> Resources       of the layer's unit
     stage(node, inputs, folding)            -> Stage           its part in the token schedule

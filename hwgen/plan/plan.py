@@ -20,17 +20,19 @@ from hwgen.targets.resources import Resources
 
 @dataclass(frozen=True)
 class Unit:
-    """One layer in the plan. cycles: clocks of work per inference. cost: estimate."""
+    """One layer in the plan. cycles: clocks of work per inference. multipliers: products a clock at its
+    peak. cost: estimate."""
 
     node: Node
     folding: Folding
     cycles: int
+    multipliers: int
     cost: Resources
 
 
 @dataclass(frozen=True)
 class Plan:
-    """units in graph order (reshapes have none). fifo[(node, tensor)]: beats that the FIFO in front of
+    """units in graph order (reshapes have none). fifo[node, tensor]: beats that the FIFO in front of
     a join holds. schedule: the predicted timing."""
 
     units: dict[str, Unit]
@@ -46,7 +48,7 @@ class Plan:
     @property
     def multipliers(self) -> int:
         """Products computed a clock, all layers together."""
-        return sum(u.folding.simd * u.folding.pe for u in self.units.values() if u.node.weight_count())
+        return sum(unit.multipliers for unit in self.units.values())
 
 
 @cache
@@ -80,14 +82,18 @@ def finish(graph: Graph, foldings: dict[str, Folding], target: Target) -> Plan:
         folding = foldings[node.name]
         pixels = graph.tensors[node.output].shape[0] * graph.tensors[node.output].shape[1]
         cycles = pixels * ask(node, graph, "interval", folding)
-        units[node.name] = Unit(node, folding, cycles, ask(node, graph, "cost", folding, target))
+        multipliers = ask(node, graph, "multipliers", folding) if node.weight_count() else 0
+        units[node.name] = Unit(node, folding, cycles, multipliers, ask(node, graph, "cost", folding, target))
     input_lanes = {edge.tensor: _input_lanes(graph, edge.tensor, foldings) for edge in graph.inputs}
     timing = schedule(_stages(graph, foldings, input_lanes))
     fifo = {}
-    for (join, tensor), pixels in timing.depth.items():
-        lanes = foldings[join].simd
-        slack = 2  # pixels: the hardware's latencies are a few clocks off the schedule's
-        fifo[join, tensor] = (pixels + slack) * -(-graph.tensors[tensor].shape[2] // lanes)
+    slack = 2  # pixels: the hardware's latencies are a few clocks off the schedule's
+    for node in graph.nodes:
+        for tensor in node.inputs:
+            pixels = timing.depth.get((node.output, tensor))
+            if pixels is not None:
+                words = -(-graph.tensors[tensor].shape[2] // foldings[node.name].simd)
+                fifo[node.name, tensor] = (pixels + slack) * words
     return Plan(units, fifo, timing, input_lanes)
 
 

@@ -48,6 +48,11 @@ def products(node: Conv, inputs: list[Tensor], folding: Folding, target: Target)
     return ["dsp", "dsp2", "lut"] if folding.pe % 2 == 0 else ["dsp", "lut"]
 
 
+def multipliers(node: Conv, inputs: list[Tensor], folding: Folding) -> int:
+    """Products a clock."""
+    return folding.simd * folding.pe
+
+
 def interval(node: Conv, inputs: list[Tensor], folding: Folding) -> int:
     """Clocks per output pixel: the work, or the arrival of the input where strides skip most of it."""
     shape = geometry(node, inputs[0], folding)

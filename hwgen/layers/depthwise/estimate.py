@@ -36,6 +36,11 @@ def products(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Ta
     return ["dsp", "lut"] if target.instances else ["generic"]
 
 
+def multipliers(node: Depthwise, inputs: list[Tensor], folding: Folding) -> int:
+    """Products a clock."""
+    return folding.pe
+
+
 def interval(node: Depthwise, inputs: list[Tensor], folding: Folding) -> int:
     """Clocks per output pixel."""
     shape = geometry(node, inputs[0], folding)

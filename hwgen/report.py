@@ -1,0 +1,109 @@
+"""What came out: `report.json` for programs, a page of text for people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hwgen.support.files import write_atomic
+
+NAME = "report.json"
+RESOURCES = ("lut4", "ff", "dsp", "bram", "spram")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The report in a build folder; {} where there is none yet or it cannot be read."""
+    try:
+        data = json.loads((Path(folder) / NAME).read_text())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def write(folder: Path, report: dict[str, Any]) -> None:
+    """report.json and report.txt, atomically."""
+    write_atomic(Path(folder) / NAME, json.dumps(report, indent=2) + "\n")
+    write_atomic(Path(folder) / "report.txt", render(report))
+
+
+def derive(report: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what follows from the rest: inferences per second and utilisation, whole and by layer."""
+    interval = report.get("initiation_interval")
+    clock = report.get("clock_mhz")
+    if interval and clock:
+        report["inferences_per_second"] = round(clock * 1e6 / interval, 1)
+    multipliers = sum(layer.get("multipliers", 0) for layer in report.get("layers", []))
+    if interval and multipliers:
+        report["utilisation"] = round(report["macs"] / (interval * multipliers), 4)
+    for layer in report.get("layers", []):
+        peak = layer.get("multipliers", 0) * (interval or 0)
+        layer["utilisation"] = round(layer["macs"] / peak, 4) if peak else None
+    return report
+
+
+def render(report: dict[str, Any]) -> str:
+    """The report for a person: what, whether exact, how fast, what it takes, layer by layer."""
+    lines = [f"{report['model']} on {report['board']}, {report['engine']} engine", ""]
+    lines += [f"  {label:<12}{text}" for label, text in _summary(report)]
+    lines += ["", _table(report)]
+    path = report.get("critical_path")
+    if path:
+        lines += ["", f"Slowest path: {path}"]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    exact = report.get("exact", {})
+    if exact.get("levels"):
+        what = " = ".join(exact["levels"])
+        counted = f"{exact['samples']} inputs, {exact['integers']:,} integers, {exact['mismatches']} differ"
+        rows.append(("exact", f"{what} ({counted})"))
+    else:
+        rows.append(("exact", "not verified yet: run `hwgen verify`"))
+    if report.get("inferences_per_second"):
+        latency = report["cycles_per_inference"] / report["clock_mhz"]
+        measured = "measured" if exact.get("levels") else "predicted"
+        rows.append(
+            (
+                "speed",
+                f"{report['inferences_per_second']:,.0f} inferences/s at {report['clock_mhz']:g} MHz, "
+                f"latency {latency:,.1f} us ({report['initiation_interval']:,} clocks a result, "
+                f"{report['cycles_per_inference']:,} from first input to last output, {measured})",
+            )
+        )
+    if report.get("fmax_mhz"):
+        rows.append(("timing", f"closes at {report['fmax_mhz']:.1f} MHz after routing"))
+    rows.append(("work", f"{report['macs']:,} MACs, {100 * (report.get('utilisation') or 0):.0f}% of the multipliers busy"))
+    used = report["resources"]
+    parts = [f"{used[r]['used']:,} of {used[r]['available']:,} {r}" for r in RESOURCES if used[r]["available"]]
+    rows.append(("takes", ", ".join(parts) + ("" if report.get("fmax_mhz") else " (estimate)")))
+    if report.get("bitstream"):
+        rows.append(("bitstream", report["bitstream"]))
+    return rows
+
+
+def _table(report: dict[str, Any]) -> str:
+    head = ("layer", "output", "MACs", "folding", "clocks", "busy", "LUT4", "FF", "DSP", "BRAM")
+    rows = [head]
+    for layer in report["layers"]:
+        used = layer["resources"]
+        busy = layer["cycles"] / report["initiation_interval"] if report.get("initiation_interval") else 0
+        rows.append(
+            (
+                layer["unit"],
+                "x".join(map(str, layer["shape"])),
+                f"{layer['macs']:,}" if layer["macs"] else "",
+                layer["folding"],
+                f"{layer['cycles']:,}",
+                f"{100 * busy:.0f}%",
+                *(f"{used[r]:,}" for r in ("lut4", "ff", "dsp", "bram")),
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    left = {0, 1, 3}
+    return "\n".join(
+        "  ".join(cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip()
+        for row in rows
+    )
