@@ -1,0 +1,23 @@
+"""hwgen: compressed neural networks to exact FPGA hardware, with open tools that pip installs.
+
+    net = hwgen.load("kws.tflite")            # the golden model: net.run(x)
+    design = hwgen.compile(net, board="ulx3s-85f", out="build/kws")
+    design.verify(x)                          # RTL equals the golden model, or MismatchError
+    design.build()                            # bitstream and report
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "compile", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy: `import hwgen` must not cost the time of Amaranth and the front ends.
+    if name in ("load", "compile"):
+        from hwgen import pipeline
+
+        return getattr(pipeline, name)
+    raise AttributeError(f"module 'hwgen' has no attribute {name!r}")

@@ -107,3 +107,26 @@ def _table(report: dict[str, Any]) -> str:
         "  ".join(cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip()
         for row in rows
     )
+
+
+def render_model(facts: dict[str, Any]) -> str:
+    """`hwgen inspect` for a person."""
+    lines = [f"{facts['model']}: {facts['weights']:,} weights, {facts['macs']:,} MACs, exact to {facts['runtime']}"]
+    for side in ("inputs", "outputs"):
+        for edge in facts[side]:
+            shape = "x".join(map(str, edge["shape"]))
+            lo, hi = edge["range"]
+            lines.append(f"  {side[:-1]:<7} {edge['name']}: {shape} {edge['dtype']}, [{lo}, {hi}] inside")
+    rows = [("layer", "kind", "output", "range", "weights", "MACs", "what")]
+    for layer in facts["layers"]:
+        lo, hi = layer["range"]
+        shape = "x".join(map(str, layer["shape"]))
+        counts = [f"{layer[key]:,}" if layer[key] else "" for key in ("weights", "macs")]
+        rows.append((layer["name"], layer["kind"], shape, f"[{lo}, {hi}]", *counts, layer["what"]))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    right = {4, 5}
+    lines.append("")
+    for row in rows:
+        cells = (c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths)))
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

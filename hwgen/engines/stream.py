@@ -8,7 +8,6 @@ Every tensor of the graph is one stream; reshapes are other names for the same s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -63,9 +62,10 @@ def check(graph: Graph) -> None:
         raise UnsupportedError(items, where=graph.name)
 
 
-def unit_name(position: int, node: Node) -> str:
-    """Name of a unit in Verilog: its place and kind; nothing from the model file gets into it."""
-    return f"l{position:02d}_{node.kind}"
+def unit_names(graph: Graph) -> dict[str, str]:
+    """Names of the units in Verilog by node: place and kind; nothing from the model file gets into them."""
+    nodes = [node for node in graph.nodes if node.kind != "reshape"]
+    return {node.name: f"l{position:02d}_{node.kind}" for position, node in enumerate(nodes)}
 
 
 class StreamCore(wiring.Component):
@@ -81,10 +81,7 @@ class StreamCore(wiring.Component):
         self.input_tensor = graph.tensors[source.tensor]
         self.output_tensor = graph.tensors[sink.tensor]
         self.input_lanes = plan.input_lanes[source.tensor]
-        self.unit_names = {
-            node.name: unit_name(position, node)
-            for position, node in enumerate(n for n in graph.nodes if n.kind != "reshape")
-        }
+        self.unit_names = unit_names(graph)
         carrier = graph.producer(source_of(graph, sink.tensor))
         self.output_lanes = plan.units[carrier.name].folding.lanes if carrier else self.input_lanes
         ports = {
@@ -174,8 +171,3 @@ class StreamCore(wiring.Component):
                 valid, payload = getattr(self, f"tap_{tap.index}_valid"), getattr(self, f"tap_{tap.index}_payload")
                 m.d.comb += [valid.eq(source.valid & source.ready), payload.eq(source.payload.as_value())]
 
-
-def clean(name: str) -> str:
-    """A model's name as an identifier and file name."""
-    text = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").lower()[:48]
-    return text if text and text[0].isalpha() else f"model_{text}".rstrip("_")
