@@ -1,0 +1,93 @@
+"""TensorFlow Lite model files (int8 and uint8) to the IR, exact to a named runtime.
+
+`runtime`: "tflm" (TFLite Micro, also CMSIS-NN and LiteRT up to 1.2 with reference kernels) or
+"litert" (LiteRT 1.3 and later, reference kernels: FULLY_CONNECTED rounds once).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from hwgen.frontend.context import ImportContext
+from hwgen.frontend.tflite_edges import Edges, find_edges
+from hwgen.frontend.tflite_fold import fold
+from hwgen.frontend.tflite_schema import Model, parse
+from hwgen.ir.graph import Graph
+from hwgen.ir.node import IllegalNode
+from hwgen.ir.tensor import Tensor
+from hwgen.layers.requantize import RuntimeOverflow
+from hwgen.layers.tflite import Operation
+from hwgen.support.errors import ModelError, UnsupportedError, UsageError
+from hwgen.support.registry import modules
+
+RUNTIMES = ("tflm", "litert")
+_FLOAT_HINT = "quantise it to int8 first (full integer post-training quantisation)"
+
+
+@cache
+def operations() -> tuple[dict, dict]:
+    """(CHECKS, IMPORTERS) of all layers by TFLite operator name."""
+    checks: dict = {}
+    importers: dict = {}
+    for module in modules("hwgen.layers", "importers_tflite"):
+        checks |= module.CHECKS
+        importers |= module.IMPORTERS
+    return checks, importers
+
+
+def load(data: bytes, name: str, runtime: str = "tflm") -> Graph:
+    """The graph of a .tflite file.
+
+    Raises ModelError for a file that is damaged or contradicts itself, UnsupportedError with
+    everything that hwgen does not do, before any work is done.
+    """
+    if runtime not in RUNTIMES:
+        raise UsageError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
+    model = parse(data)
+    remaining = fold(model)
+    edges, inner, complaints = find_edges(model, remaining)
+    refuse(model, inner, complaints)
+    return build(inner, edges, name, runtime)
+
+
+def refuse(model: Model, inner: list[Operation], complaints: list[str]) -> None:
+    """Raise one UnsupportedError for all complaints."""
+    if any(op.output.dtype in ("FLOAT32", "FLOAT16") for op in inner) and not any(
+        t.dtype in ("INT8", "UINT8") and t.data is None for t in model.tensors
+    ):
+        raise UnsupportedError(["a floating-point model"], hint=_FLOAT_HINT)
+    checks, _ = operations()
+    for op in inner:
+        if op.kind not in checks:
+            where = f" making {op.output}" if op.output.name else ""
+            complaints.append(f"{op}{where}: hwgen has no such operation")
+        elif any(operand is None for operand in op.inputs[:1]) or not op.inputs:
+            raise ModelError("operation without an input", where=str(op))
+        else:
+            complaints += [f"{op}: {text}" for text in checks[op.kind](op)]
+    if complaints:
+        raise UnsupportedError(complaints, hint="see the list of operations in the README")
+
+
+def build(inner: list[Operation], edges: Edges, name: str, runtime: str) -> Graph:
+    """Run the importers of a model without complaints."""
+    _, importers = operations()
+    graph = Graph(name, runtime)
+    ctx = ImportContext(graph, runtime)
+    for edge, operand in edges.inputs:
+        tensor = Tensor(edge.tensor, operand.image, operand.limits, operand.name)
+        try:
+            graph.add_input(edge, tensor)
+        except IllegalNode as error:
+            raise ModelError(str(error), where=str(operand)) from error
+        ctx.alias(operand, tensor)
+    for op in inner:
+        try:
+            importers[op.kind](op, ctx)
+        except RuntimeOverflow as error:
+            raise UnsupportedError([f"{op}: {error}"], hint="the model has no exact result") from error
+    for edge, operand in edges.outputs(ctx):
+        graph.add_output(edge)
+    if not graph.nodes:
+        raise UnsupportedError(["the model computes nothing"])
+    return graph

@@ -1,0 +1,101 @@
+"""Where a TFLite model meets its user: integer tensors as they are, float ones through (DE)QUANTIZE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hwgen.frontend.context import ImportContext
+from hwgen.frontend.tflite_schema import Model
+from hwgen.ir.tensor import Affine, Edge
+from hwgen.layers.tflite import QUANTIZED, Operand, Operation, check_shape
+
+_INDEX_TYPES = ("INT32", "INT64")
+
+
+@dataclass
+class Edges:
+    """inputs: (edge, the quantised tensor behind it); results: (model output, quantised tensor)."""
+
+    inputs: list[tuple[Edge, Operand]] = field(default_factory=list)
+    results: list[tuple[Operand, Operand]] = field(default_factory=list)
+
+    def outputs(self, ctx: ImportContext) -> list[tuple[Edge, Operand]]:
+        """The output edges, once the graph's tensors are there."""
+        return [(_edge(outside, ctx.tensor(inside).name, inside), inside) for outside, inside in self.results]
+
+
+def find_edges(model: Model, operations: list[Operation]) -> tuple[Edges, list[Operation], list[str]]:
+    """(edges, operations between them, complaints)."""
+    edges, complaints, used = Edges(), [], set()
+    for operand in model.inputs:
+        readers = [op for op in operations if operand in op.inputs]
+        if operand.dtype in QUANTIZED:
+            inside = operand
+            complaints += [f"model input {text}" for text in _edge_complaints(operand)]
+        elif operand.dtype == "FLOAT32" and len(readers) == 1 and _is_entry(readers[0]):
+            used.add(readers[0].index)
+            inside = readers[0].output
+            complaints += [f"model input {text}" for text in _edge_complaints(inside)]
+        elif operand.dtype == "FLOAT32":
+            complaints.append(
+                f"model input {operand} is float and not quantised at once; export with int8 input "
+                "or with a QUANTIZE behind it"
+            )
+            continue
+        else:
+            complaints.append(
+                f"model input {operand} is {operand.dtype}; int8, uint8 or float32 are supported"
+            )
+            continue
+        if not readers:
+            complaints.append(f"model input {operand} is not used by the model")
+        edges.inputs.append((_edge(operand, f"t{inside.index}", inside), inside))
+    makers = {operand.index: op for op in operations for operand in op.outputs}
+    for operand in model.outputs:
+        maker = makers.get(operand.index)
+        if operand.dtype in QUANTIZED or operand.dtype in _INDEX_TYPES:
+            inside = operand
+        elif maker is not None and _is_exit(maker):
+            used.add(maker.index)
+            inside = maker.input(0)
+        elif operand.dtype == "FLOAT32" and maker is not None:
+            complaints.append(
+                f"{maker} makes the float output {operand}; cut the model before its float tail"
+            )
+            continue
+        else:
+            complaints.append(f"model output {operand} is {operand.dtype} and no operation's result")
+            continue
+        complaints += [f"model output {text}" for text in check_shape(operand)]
+        edges.results.append((operand, inside))
+    return edges, [op for op in operations if op.index not in used], complaints
+
+
+def _edge_complaints(operand: Operand) -> list[str]:
+    complaints = list(check_shape(operand))
+    if operand.scales.size != 1:
+        complaints.append(f"{operand} has {operand.scales.size} scales; exactly one is needed")
+    if operand.data is not None:
+        complaints.append(f"{operand} is a constant")
+    return complaints
+
+
+def _is_entry(op: Operation) -> bool:
+    return op.kind == "QUANTIZE" and len(op.outputs) == 1 and op.output.dtype in QUANTIZED
+
+
+def _is_exit(op: Operation) -> bool:
+    """A DEQUANTIZE of an 8-bit activation."""
+    if op.kind != "DEQUANTIZE" or len(op.inputs) != 1 or op.inputs[0] is None:
+        return False
+    x = op.inputs[0]
+    same = op.output.dtype == "FLOAT32" and op.output.shape == x.shape
+    return same and x.dtype in QUANTIZED and x.scales.size == 1 and x.data is None
+
+
+def _edge(outside: Operand, tensor: str, inside: Operand) -> Edge:
+    name = outside.name or f"tensor {outside.index}"
+    affine = None
+    if outside is not inside:
+        affine = Affine(float(inside.scale), inside.zero_point, "away")
+    return Edge(name, tensor, outside.shape[1:], outside.dtype.lower(), affine)
