@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
@@ -17,7 +18,5 @@ __all__ = ["__version__", "compile", "load"]
 def __getattr__(name: str) -> Any:
     # Lazy: `import hwgen` must not cost the time of Amaranth and the front ends.
     if name in ("load", "compile"):
-        from hwgen import pipeline
-
-        return getattr(pipeline, name)
+        return getattr(import_module("hwgen.pipeline"), name)
     raise AttributeError(f"module 'hwgen' has no attribute {name!r}")
