@@ -16,6 +16,7 @@ from typing import Any
 
 from hwgen.support import resources
 from hwgen.support.errors import BoardError
+from hwgen.targets.resources import Resources
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
 _PIN = re.compile(r"[A-Z]{1,2}[0-9]{1,2}")
@@ -30,23 +31,6 @@ FAMILIES: Mapping[str, Mapping[str, str]] = {"ecp5": _ECP5_DEVICES}
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What the chip has, in the units of `report.json`.
-
-    lut4, ff: logic. dsp: 18x18 multipliers. bram: block RAMs. spram: single-port RAM blocks.
-    """
-
-    lut4: int
-    ff: int
-    dsp: int
-    bram: int
-    spram: int
-
-    def as_dict(self) -> dict[str, int]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
 class PinGroup:
     """Pins that share their electrical attributes (names and values as in an LPF file's IOBUF)."""
 
@@ -56,7 +40,7 @@ class PinGroup:
 
 @dataclass(frozen=True)
 class Board:
-    """One board. `uart` holds (rx, tx) as the FPGA sees them; `clock` has one pin."""
+    """One board. `budget`: what the chip has. `uart`: (rx, tx) as the FPGA sees them. `clock`: one pin."""
 
     name: str
     title: str
@@ -66,7 +50,7 @@ class Board:
     device: str
     package: str
     speed: str
-    budget: Budget
+    budget: Resources
     clock: PinGroup
     clock_hz: int
     uart: PinGroup
@@ -197,10 +181,12 @@ class _Reader:
             raise self.error(prefix + key, f"should be an integer in {low}..{high}")
         return value
 
-    def budget(self, table: dict[str, Any]) -> Budget:
+    def budget(self, table: dict[str, Any]) -> Resources:
         fields = "lut4 ff dsp bram spram"
         self.keys(table, "budget.", fields)
-        return Budget(**{key: self.integer(table, key, "budget.", 0, 10_000_000) for key in fields.split()})
+        return Resources(
+            **{key: self.integer(table, key, "budget.", 0, 10_000_000) for key in fields.split()}
+        )
 
     def pin(self, value: Any, key: str) -> str:
         if not isinstance(value, str) or not _PIN.fullmatch(value):

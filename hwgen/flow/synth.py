@@ -1,4 +1,4 @@
-"""Synthesis: Verilog files to a netlist of the chip's cells, with Yosys.
+"""Synthesis: Verilog (or RTLIL) files to a netlist of the chip's cells, with Yosys.
 
 Resources by region. Flattening first and asking later would lose where LUTs come from: ABC makes
 new ones and names them after wires. So each *region* (an instance such as a layer of the core) keeps
@@ -69,6 +69,7 @@ def synthesise(
 ) -> Synthesis:
     """Synthesise `files` with top module `top` for `family`; writes netlist.json into `out_dir`.
 
+    files: Verilog, or RTLIL (`.il`, which saves parsing what Amaranth already had in that form).
     regions: instance paths below the top (`core.conv_0`), whose module is named `<top>.<path>` as
     Amaranth does. Nothing is run when inputs, options and Yosys are those of the last time.
     ToolError: Yosys failed, took too long, or a region does not exist.
@@ -151,7 +152,7 @@ def _check(files: Sequence[Path], top: str, regions: Sequence[str], options: Seq
             raise ToolError(f"cannot be read: {error.strerror}", where=str(file)) from error
     for name in [top, *(f"{top}.{path}" for path in regions)]:
         if name not in modules:
-            raise ToolError(f"module {name!r} is not in the Verilog files", where="yosys")
+            raise ToolError(f"module {name!r} is not in the source files", where="yosys")
 
 
 class _Watch:

@@ -91,7 +91,7 @@ def test_resumes_and_notices_changes(source, tmp_path, monkeypatch):
     [
         ("module top(input a); garbage", "yosys: .*syntax error"),
         ("module top(input a, output b); absent x(a, b); endmodule", "absent"),
-        ("module other; endmodule", "module 'top' is not in the Verilog files"),
+        ("module other; endmodule", "module 'top' is not in the source files"),
     ],
 )
 def test_yosys_errors_are_one_line(tmp_path, text, message):
