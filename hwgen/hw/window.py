@@ -155,7 +155,8 @@ class WindowBuffer(wiring.Component):
         freed = Signal(range(max(b - a for a, b in zip(geometry.freed, geometry.freed[1:])) + 1))
         granted = Signal(range(max(geometry.grants) + 1))
         self._writer(m, mem.write_port(), freed, granted)
-        armed, take = Signal(), Signal()
+        armed = Signal()
+        take = Signal()
         self._scheduler(m, granted, armed, take)
         self._reader(m, mem.read_port(), armed, take, freed)
 
@@ -163,7 +164,9 @@ class WindowBuffer(wiring.Component):
         """Stores words while the row's slot is free; tells how many output rows each row completes."""
         geometry = self.geometry
         room = Signal(range(geometry.max_rows_free + 1), init=geometry.slots)
-        is_open, begin, word = Signal(), Signal(), Signal()
+        is_open = Signal()
+        begin = Signal()
+        word = Signal()
         rows = geometry.grants[: _period(geometry.grants)]
         loop = LoopNest(m, [geometry.row_words, len(rows)], word, "write")
         row_end = word & loop.last[0]
@@ -187,7 +190,8 @@ class WindowBuffer(wiring.Component):
         """Allows the next group ahead of time, as soon as its row is there and the consumer permits."""
         geometry = self.geometry
         ready = Signal(range(geometry.max_rows_ready + 1), init=geometry.granted_at_start)
-        arm, opens_row = Signal(), Signal(init=1)
+        arm = Signal()
+        opens_row = Signal(init=1)
         loop = LoopNest(m, [geometry.groups_per_row], arm, "group")
         m.d.comb += arm.eq(self.permit & (~opens_row | (ready != 0)) & (~armed | take))
         with m.If(arm):
@@ -226,7 +230,8 @@ class WindowBuffer(wiring.Component):
             images, outer = outer[0], []
         loops = [*inner, *middle, *outer]
 
-        busy, first = Signal(), Signal(init=1)
+        busy = Signal()
+        first = Signal(init=1)
         loop = LoopNest(m, [x.count for x in loops], busy, "read")
         group_end = all_of(loop.last[: len(inner)])
         row_end = all_of(loop.last[: len(inner) + len(middle)])
@@ -245,14 +250,15 @@ class WindowBuffer(wiring.Component):
         valid = Signal()
         m.d.sync += valid.eq(busy)
         places = []
-        for axis, (start, size) in enumerate(zip(starts, sizes)):
+        for axis, (name, start, size) in enumerate(zip(("address", "y", "x"), starts, sizes)):
             modulus = 1 << (size - 1).bit_length()
             step, rewind = [], 0
             for x in loops:
                 step.append((x.stride[axis] - rewind) % modulus)
                 rewind += (x.count - 1) * x.stride[axis]
             step.append((images.stride[axis] - rewind) % modulus)
-            delta, place = Signal(range(modulus)), Signal(range(modulus), init=start % modulus)
+            delta = Signal(range(modulus), name=f"{name}_step")
+            place = Signal(range(modulus), init=start % modulus, name=name)
             choice: Value = Const(step[-1], len(delta))
             for last, value in zip(reversed(loop.last), reversed(step[:-1])):
                 choice = Mux(last, choice, value)
@@ -268,13 +274,13 @@ class WindowBuffer(wiring.Component):
         m.d.comb += port.addr.eq(address)
         data: Value = port.data
         flags = [busy, first, group_end]
-        for _ in range(2):
-            flags = _delayed(m, flags)
+        for stage in (1, 2):
+            flags = _delayed(m, flags, f"flag{stage}")
         if self.ram == "block":  # a block RAM's own output is slow: nothing but a register behind it
-            (data, outside, *flags) = _delayed(m, [data, outside, *flags])
+            (data, outside, *flags) = _delayed(m, [data, outside, *flags], "read")
         stored = lanes_layout(self.value, geometry.lanes)(data)
         if any(geometry.padded):
-            flags = _delayed(m, flags)
+            flags = _delayed(m, flags, "out")
             for lane in range(geometry.lanes):
                 m.d.sync += self.o.payload[lane].eq(Mux(outside, self.pad_value, stored[lane]))
         else:
@@ -282,8 +288,8 @@ class WindowBuffer(wiring.Component):
         m.d.comb += [self.o.valid.eq(flags[0]), self.o.first.eq(flags[1]), self.o.last.eq(flags[2])]
 
 
-def _delayed(m: Module, values: Sequence[Value]) -> list[Signal]:
-    result = [Signal(len(value)) for value in values]
+def _delayed(m: Module, values: Sequence[Value], name: str) -> list[Signal]:
+    result = [Signal(len(value), name=f"{name}_{k}") for k, value in enumerate(values)]
     m.d.sync += [register.eq(value) for register, value in zip(result, values)]
     return result
 
