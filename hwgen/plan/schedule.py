@@ -90,7 +90,9 @@ def schedule(stages: Sequence[Stage], frames: int = 3) -> Schedule:
     last = states[stages[-1].name]
     total = frames * pixels[last.stage.name]
     if len(last.ready) < total:
-        stuck = next(s.name for s in stages if len(states[s.name].start) < frames * pixels[s.name])
+        stuck = next(
+            s.name for s in stages if s.capacity is not None and len(states[s.name].start) < frames * pixels[s.name]
+        )
         raise ValueError(f"{stuck}: its input buffer is too small for its window")
     per_frame = pixels[last.stage.name]
     ends = [last.ready[(f + 1) * per_frame - 1] for f in range(frames)]
@@ -127,8 +129,10 @@ def _room_time(consumer: _State, token: int) -> float | None:
     oldest = token - consumer.stage.capacity  # must have been freed
     frame, inside = divmod(oldest, consumer.pixels_in)
     p = bisect_right(consumer.stage.first, inside)  # first output pixel that no longer wants it
-    index = frame * len(consumer.stage.needed) + p
-    return consumer.start[index] if index < len(consumer.start) else None
+    last = frame * len(consumer.stage.needed) + p - 1  # the one before it frees the place when it is done
+    if last < 0:
+        return 0.0
+    return consumer.start[last] + consumer.stage.interval if last < len(consumer.start) else None
 
 
 def _join_depths(states: dict[str, _State]) -> dict[tuple[str, str], int]:
