@@ -6,7 +6,7 @@ from typing import Any
 
 from hwgen.ir.graph import Graph
 from hwgen.ir.node import IllegalNode, Node
-from hwgen.ir.tensor import Tensor
+from hwgen.ir.tensor import Shape, Tensor
 from hwgen.layers.tflite import Operand, Operation
 from hwgen.support.errors import ModelError
 
@@ -40,19 +40,19 @@ class ImportContext:
         """Name of the IR tensor of the file's tensor."""
         return f"t{operand.index}"
 
-    def add(self, op: Operation, node: Node) -> Tensor:
-        """Append a node; its shape must be what the file says."""
+    def add(self, op: Operation, node: Node, image: Shape | None = None) -> Tensor:
+        """Append a node; its shape must be `image`, else what the file says."""
         try:
             tensor = self.graph.add(node)
         except IllegalNode as error:
             raise ModelError(str(error), where=str(op)) from error
         if node.output == self.output_name(op.output):
-            self.alias(op.output, tensor)
+            self.alias(op.output, tensor, image)
         return tensor
 
-    def alias(self, operand: Operand, tensor: Tensor) -> None:
+    def alias(self, operand: Operand, tensor: Tensor, image: Shape | None = None) -> None:
         """`operand` is an IR tensor of this graph."""
-        if tensor.shape != operand.image:
+        if tensor.shape != (image or operand.image):
             raise ModelError(
                 f"the file says shape {operand.shape}, its operation makes {tensor.shape}", where=str(operand)
             )

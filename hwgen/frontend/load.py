@@ -8,6 +8,8 @@ from hwgen.ir.graph import Graph
 from hwgen.support.errors import ModelError
 
 MAX_FILE = 256 << 20
+RUNTIMES = ("tflm", "litert", "onnxruntime")
+"""Whose arithmetic a graph can be exact to: the first two for TFLite, the last for ONNX."""
 
 
 def load_graph(path: str | Path, runtime: str | None = None) -> Graph:

@@ -15,7 +15,7 @@ from hwgen.frontend.tflite_schema import Model, parse
 from hwgen.ir.graph import Graph
 from hwgen.ir.node import IllegalNode
 from hwgen.ir.tensor import Tensor
-from hwgen.layers.requantize import RuntimeOverflow
+from hwgen.layers.requantize import NoStaircase
 from hwgen.layers.tflite import Operation
 from hwgen.support.errors import ModelError, UnsupportedError, UsageError
 from hwgen.support.registry import modules
@@ -84,9 +84,9 @@ def build(inner: list[Operation], edges: Edges, name: str, runtime: str) -> Grap
     for op in inner:
         try:
             importers[op.kind](op, ctx)
-        except RuntimeOverflow as error:
+        except NoStaircase as error:
             raise UnsupportedError([f"{op}: {error}"], hint="the model has no exact result") from error
-    for edge, operand in edges.outputs(ctx):
+    for edge in edges.outputs(ctx):
         graph.add_output(edge)
     if not graph.nodes:
         raise UnsupportedError(["the model computes nothing"])

@@ -19,9 +19,9 @@ class Edges:
     inputs: list[tuple[Edge, Operand]] = field(default_factory=list)
     results: list[tuple[Operand, Operand]] = field(default_factory=list)
 
-    def outputs(self, ctx: ImportContext) -> list[tuple[Edge, Operand]]:
+    def outputs(self, ctx: ImportContext) -> list[Edge]:
         """The output edges, once the graph's tensors are there."""
-        return [(_edge(outside, ctx.tensor(inside).name, inside), inside) for outside, inside in self.results]
+        return [_edge(outside, ctx.tensor(inside).name, inside) for outside, inside in self.results]
 
 
 def find_edges(model: Model, operations: list[Operation]) -> tuple[Edges, list[Operation], list[str]]:

@@ -26,8 +26,8 @@ from hwgen.numeric.staircase import Staircase, from_function
 Rounding = Literal["double", "single"]
 
 
-class RuntimeOverflow(ValueError):
-    """The runtime's own 32-bit arithmetic can overflow: it has no result to be equal to."""
+class NoStaircase(ValueError):
+    """The runtime's function has no exact integer steps here; the message says why."""
 
 
 def requantize(
@@ -42,7 +42,7 @@ def requantize(
     """y = clamp(round((x + offset) * real_multiplier) + zero_point) for x in [lo[r], hi[r]].
 
     lo, hi: (rows,) reachable inputs. real_multipliers: (rows,) or one for all. Raises
-    RuntimeOverflow where x + offset, or its left shift for a multiplier of 1 or more, leaves int32.
+    NoStaircase where x + offset, or its left shift for a multiplier of 1 or more, leaves int32.
     """
     multiplier, shift = quantize_multipliers(np.asarray(real_multipliers, dtype=np.float64))
     return requantize_fixed(lo, hi, multiplier, shift, zero_point, clamp, rounding, offset)
@@ -76,7 +76,7 @@ def _check_overflow(lo: Ints, hi: Ints, shift: Ints, rounding: Rounding) -> None
     left = np.maximum(shift, 0) if rounding == "double" else np.zeros_like(shift)
     if np.any(lo < INT32_MIN >> left) or np.any(hi > INT32_MAX >> left):
         worst = int(np.argmax(np.maximum(-lo, hi) << left))
-        raise RuntimeOverflow(
+        raise NoStaircase(
             f"channel {worst}: accumulators {lo[worst]}..{hi[worst]} times 2^{left[worst]} "
             "leave int32 in the runtime itself"
         )
@@ -88,5 +88,5 @@ def table(values: ArrayLike, first: int) -> Staircase:
     lo, hi = np.array([first]), np.array([first + len(values) - 1])
     differences = np.diff(values)
     if np.any(differences < 0) and np.any(differences > 0):
-        raise ValueError("the table is not monotone")
+        raise NoStaircase("the runtime's function is not monotone for these scales")
     return from_function(lambda x: values[np.clip(x - first, 0, len(values) - 1)], lo, hi)

@@ -27,6 +27,7 @@ QUANTIZED = {"INT8": Range(-128, 127), "UINT8": Range(0, 255)}
 
 _NONE, _RELU, _RELU_N1_TO_1, _RELU6 = 0, 1, 2, 3
 _ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
+_BOUNDS = {_NONE: (None, None), _RELU: (0.0, None), _RELU_N1_TO_1: (-1.0, 1.0), _RELU6: (0.0, 6.0)}
 SAME, VALID = 0, 1
 
 
@@ -111,10 +112,10 @@ class Context(Protocol):
     def place(self, op: Operation, inside: bool = False) -> dict[str, Any]:
         """name, output and source for a node that makes op's output (`inside`: a step on the way to it)."""
 
-    def add(self, op: Operation, node: Node) -> Tensor:
-        """Append a node; returns its output."""
+    def add(self, op: Operation, node: Node, image: Shape | None = None) -> Tensor:
+        """Append a node; returns its output. image: (H, W, C), where the file's shape does not say it."""
 
-    def alias(self, operand: Operand, tensor: Tensor) -> None:
+    def alias(self, operand: Operand, tensor: Tensor, image: Shape | None = None) -> None:
         """`operand` is an existing tensor under another name."""
 
 
@@ -154,24 +155,20 @@ def check_same_type(op: Operation, *operands: Operand) -> Iterator[str]:
         yield f"mixes {' and '.join(sorted(types))}"
 
 
+def quantized(value: float, operand: Operand) -> int:
+    """A real number in an operand's integers: division in float32, halves away from zero, not clamped."""
+    with np.errstate(over="ignore"):
+        ratio = float(np.float32(value) / operand.scale)
+    bound = float(1 << 31)
+    return operand.zero_point + round_half_away(min(max(ratio, -bound), bound))
+
+
 def activation_limits(op: Operation) -> Range:
-    """Clamp of the fused activation in the output's integers; division in float32, halves away."""
-    out = op.output
-    limits = out.limits
-
-    def quantized(value: float) -> int:
-        with np.errstate(over="ignore"):
-            ratio = float(np.float32(value) / out.scale)
-        return out.zero_point + int(np.clip(round_half_away(min(ratio, 2.0**40)), -(1 << 31), 1 << 31))
-
-    low, high = {
-        _NONE: (None, None),
-        _RELU: (0.0, None),
-        _RELU_N1_TO_1: (-1.0, 1.0),
-        _RELU6: (0.0, 6.0),
-    }[op.options["fused_activation"]]
-    lo = limits.lo if low is None else min(max(limits.lo, quantized(low)), limits.hi)
-    hi = limits.hi if high is None else max(min(limits.hi, quantized(high)), lo)
+    """Clamp of the fused activation in the output's integers."""
+    out, limits = op.output, op.output.limits
+    low, high = _BOUNDS[op.options["fused_activation"]]
+    lo = limits.lo if low is None else min(max(limits.lo, quantized(low, out)), limits.hi)
+    hi = limits.hi if high is None else max(min(limits.hi, quantized(high, out)), lo)
     return Range(lo, hi)
 
 

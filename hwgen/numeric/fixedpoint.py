@@ -115,7 +115,7 @@ def tanh(x: Ints, integer_bits: int) -> Ints:
 
 
 def reciprocal(x: Ints, integer_bits: int) -> tuple[Ints, Ints]:
-    """(scale, bits): 1/x = scale * 2^-(31 + bits) for x > 0 with `integer_bits`, as TFLite's GetReciprocal."""
+    """(scale, bits): 1/x = scale * 2^-(31 + bits) for x > 0 with `integer_bits` (TFLite GetReciprocal)."""
     x = ints(x)
     leading_zeros = 32 - np.frexp(x.astype(np.float64))[1].astype(np.int64)
     shifted = wrap32((x << leading_zeros) - (1 << 31))

@@ -33,7 +33,7 @@ def check(op: Operation) -> Iterator[str]:
     if not (math.isfinite(beta) and beta > 0):
         yield f"beta {beta}"
     elif out.scales.size == 1 and (out.scale != np.float32(1 / 256) or out.zero_point != out.limits.lo):
-        yield f"output scale {out.scale} and zero point {out.zero_point}; softmax makes 1/256 and {out.limits.lo}"
+        yield f"output {out.scale}, {out.zero_point}; softmax makes scale 1/256 and zero {out.limits.lo}"
     elif x.scales.size == 1 and _scaling(beta, float(x.scale))[1] < 0:
         yield f"beta * scale is {beta * float(x.scale):g}, too small for the runtime"
 
