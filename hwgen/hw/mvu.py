@@ -24,7 +24,7 @@ class ReducerPipeline(wiring.Component):
 
     units: for each unit its form, the lanes of a word that it multiplies, and its weights (outputs, words,
     simd). Units of one kind share a form and a module. Words follow the ROM: word 0 .. words-1, again and
-    again, one for every valid input. Latency: 3 clocks plus the slowest form's.
+    again, one for every valid input. Latency: 3 clocks (4 with weights in block RAM) plus the slowest form's.
     """
 
     def __init__(
@@ -46,7 +46,9 @@ class ReducerPipeline(wiring.Component):
         content = np.concatenate([form.encode(weights) for form, _, weights in self.units], axis=1)
         self.rom = Rom(content, form=rom, target=target)
         self.form_latency = max(form.latency for form in self.forms.values())
-        self.latency = self.rom.latency + self.form_latency + 1
+        # block RAMs sit far from the multipliers: one register on the way costs flip-flops only
+        self.word_latency = self.rom.latency + (self.rom.form == "bram")
+        self.latency = self.word_latency + self.form_latency + 1
         outputs = sum(form.outputs for form, _, _ in self.units)
         super().__init__(
             {
@@ -58,14 +60,16 @@ class ReducerPipeline(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.rom = rom = self.rom
-        words = rom.depth
-        address = Signal(range(words))
+        address = Signal(range(rom.depth))
         with m.If(self.i.valid):
-            m.d.sync += address.eq(Mux(address == words - 1, 0, address + 1))
+            m.d.sync += address.eq(Mux(address == rom.depth - 1, 0, address + 1))
         m.d.comb += rom.addr.eq(address)
 
+        words: Value = rom.data
+        for _ in range(self.word_latency - rom.latency):
+            words = register(m, words, name="word")
         x = Value.cast(self.i.payload)
-        for _ in range(rom.latency):
+        for _ in range(self.word_latency):
             x = register(m, x, name="x")
         flags = self._flags(m)
 
@@ -76,15 +80,15 @@ class ReducerPipeline(wiring.Component):
         }
         totals: list[Value] = []
         for form, span, _ in self.units:
-            word = rom.data[word_at : word_at + form.word_bits]
+            word = words[word_at : word_at + form.word_bits]
             word_at += form.word_bits
-            valid, first, _ = flags[rom.latency + form.latency]
+            valid, first, _ = flags[self.word_latency + form.latency]
             lanes = x[span.start * bits : span.stop * bits]
             for total in factories[form.name].add(m, x=lanes, word=word, keep=~first, enable=valid):
                 for _ in range(self.form_latency - form.latency):
                     total = register(m, total, name="late")
                 totals.append(total)
-        valid, _, last = flags[rom.latency + self.form_latency]
+        valid, _, last = flags[self.word_latency + self.form_latency]
         m.d.sync += self.o.valid.eq(valid & last)
         m.d.comb += [
             Value.cast(self.o.payload).eq(Cat(totals)),
@@ -96,7 +100,7 @@ class ReducerPipeline(wiring.Component):
     def _flags(self, m: Module) -> list[tuple[Value, Value, Value]]:
         """(valid, first, last) after 0, 1, 2 .. clocks; only valid is reset."""
         flags: list[tuple[Value, Value, Value]] = [(self.i.valid, self.i.first, self.i.last)]
-        for _ in range(self.rom.latency + self.form_latency):
+        for _ in range(self.word_latency + self.form_latency):
             valid = Signal(name="valid")
             m.d.sync += valid.eq(flags[-1][0])
             flags.append((valid, register(m, flags[-1][1], name="first"), register(m, flags[-1][2], name="last")))
@@ -129,7 +133,7 @@ class MVU(ReducerPipeline):
         rom: str = "auto",
         target: Target,
     ) -> None:
-        weights = _integers(weights)
+        weights = integer_weights(weights)
         outputs, inputs = weights.shape
         if outputs % pe or inputs % simd:
             raise ValueError(f"pe {pe} and simd {simd} must divide the weights' shape {weights.shape}")
@@ -146,7 +150,7 @@ class MVU(ReducerPipeline):
 
 def accumulator_range(weights: np.ndarray, value: Range) -> Range:
     """Exact range of `weights @ x` over all rows, each x in `value`."""
-    low, high = product_bounds(_integers(weights), value)
+    low, high = product_bounds(integer_weights(weights), value)
     return Range(int(low.sum(axis=1).min()), int(high.sum(axis=1).max()))
 
 
@@ -171,7 +175,8 @@ def paired_forms(form: str | Sequence[str], pe: int) -> list[tuple[str, int]]:
     return units
 
 
-def _integers(weights: np.ndarray) -> np.ndarray:
+def integer_weights(weights: np.ndarray) -> np.ndarray:
+    """`weights` as int64; ValueError unless a non-empty integer matrix."""
     result = np.asarray(weights)
     if result.ndim != 2 or not result.size or not np.issubdtype(result.dtype, np.integer):
         raise ValueError("weights must be a non-empty two-dimensional integer array")
