@@ -19,6 +19,7 @@ from amaranth.lib import wiring
 
 from hwgen.flow.process import run
 from hwgen.flow.tools import find
+from hwgen.hw.leaf import with_leaves
 from hwgen.support.errors import ToolError, UsageError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -56,14 +57,14 @@ def identifier(text: str, fallback: str = "core") -> str:
 
 
 def to_rtlil(core: wiring.Component, name: str, *, source_lines: bool = False) -> str:
-    """RTLIL of a component as the module `name`.
+    """RTLIL of a component as the module `name`, with the shared leaf modules that it instantiates.
 
     source_lines: keep a `src` attribute for each cell (larger text, slower tools).
     """
     ports = flat_ports(core)
     fragment = Fragment.get(core, None)
     text, _ = rtlil.convert_fragment(fragment, ports, _checked(name), emit_src=source_lines)
-    return text
+    return with_leaves(text)
 
 
 def to_verilog(core: wiring.Component, name: str, *, source_lines: bool = False) -> str:

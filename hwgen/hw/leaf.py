@@ -2,7 +2,7 @@
 
 Amaranth writes one module for every submodule, equal or not; a layer with 64 processing elements would be
 elaborated 64 times. A leaf is converted to RTLIL once, named after its content, and referenced by `Instance`;
-`to_rtlil` and `to_verilog` append the leaves that a design references. A leaf has one clock and no reset:
+`with_leaves` appends the leaves that a design references (hwgen.emit does). A leaf has one clock and no reset:
 its registers start from their `init` values and hold data only (control lives in the parent).
 """
 
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from amaranth.back import rtlil
@@ -53,9 +51,8 @@ class Leaf:
         return Instance(self.name, i_clk=ClockSignal(), **pins)
 
 
-def to_rtlil(top: Any, name: str = "top", ports: Any = None) -> str:
-    """RTLIL of `top` with all leaves below it; arguments as for `amaranth.back.rtlil.convert`."""
-    text = rtlil.convert(top, name, ports=ports, emit_src=False)
+def with_leaves(text: str) -> str:
+    """RTLIL `text` of a design, followed by every leaf that it instantiates, directly or not."""
     parts, seen, at = [text], set[str](), 0
     while at < len(parts):
         for cell in re.findall(r"^  cell \\(\S+) ", parts[at], flags=re.MULTILINE):
@@ -64,31 +61,3 @@ def to_rtlil(top: Any, name: str = "top", ports: Any = None) -> str:
                 parts.append(_TEXTS[cell])
         at += 1
     return "\n".join(parts)
-
-
-def to_verilog(top: Any, name: str = "top", ports: Any = None) -> str:
-    """Verilog of `top` with all leaves below it, through Yosys (pyosys)."""
-    return rtlil_to_verilog(to_rtlil(top, name, ports))
-
-
-def rtlil_to_verilog(text: str) -> str:
-    """The same design in Verilog, hierarchy and public names kept."""
-    from pyosys import libyosys
-
-    with tempfile.TemporaryDirectory() as folder:
-        source, result = Path(folder, "design.il"), Path(folder, "design.v")
-        source.write_text(text)
-        design = libyosys.Design()
-        commands = (
-            f"read_rtlil {source}",
-            "proc -nomux -norom",
-            "memory_collect",
-            "attrmap -remove src -remove generator -remove amaranth.hierarchy -remove amaranth.decoding",
-            f"write_verilog -norename {result}",
-        )
-        for command in commands:
-            libyosys.run_pass(f"tee -q {command}", design)
-        return result.read_text()
-
-
-__all__ = ["Leaf", "rtlil_to_verilog", "to_rtlil", "to_verilog"]
