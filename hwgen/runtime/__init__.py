@@ -1,0 +1,1 @@
+"""Host side: talk to a programmed board. Imports nothing of hwgen but `support`."""
