@@ -345,7 +345,7 @@ def _window_size(
     return sizes[0], sizes[1]
 
 
-def _window_fields(padding: str, stride: tuple[int, int], activation: str) -> dict[str, int]:
+def _window_fields(padding: str, stride: tuple[int, int], activation: str) -> dict[str, Any]:
     return {
         "Padding": getattr(tflite.Padding, padding),
         "StrideH": stride[0],

@@ -1,7 +1,7 @@
 """TensorFlow Lite model files (int8 and uint8) to the IR, exact to a named runtime.
 
 `runtime`: "tflm" (TFLite Micro, also CMSIS-NN and LiteRT up to 1.2 with reference kernels) or
-"litert" (LiteRT 1.3 and later, reference kernels: FULLY_CONNECTED rounds once).
+"litert" (LiteRT 1.3 and later, reference kernels: FULLY_CONNECTED multiplies by the real scale).
 """
 
 from __future__ import annotations

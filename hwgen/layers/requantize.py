@@ -1,7 +1,9 @@
 """Staircases that are a runtime's requantisation: accumulator in, clamped 8-bit integer out.
 
-"tflm" (TFLite Micro, CMSIS-NN, LiteRT before 1.3) rounds twice: a doubling high multiply to
-int32, then a rounding shift. Newer LiteRT rounds once in FULLY_CONNECTED.
+"fixed" (TFLite Micro, CMSIS-NN, LiteRT's reference kernels) multiplies by a 31-bit fixed-point
+number and rounds twice: a doubling high multiply to int32, then a rounding shift. "real" (LiteRT
+from 1.3 on, FULLY_CONNECTED only; measured against 2.3.0) multiplies by the double itself and
+rounds once, halves away from zero.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import (
@@ -18,12 +20,11 @@ from hwgen.numeric.rounding import (
     Ints,
     ints,
     multiply_double_rounding,
-    multiply_single_rounding,
     quantize_multipliers,
 )
 from hwgen.numeric.staircase import Staircase, from_function
 
-Rounding = Literal["double", "single"]
+Rounding = Literal["fixed", "real"]
 
 
 class NoStaircase(ValueError):
@@ -36,16 +37,31 @@ def requantize(
     real_multipliers: ArrayLike,
     zero_point: int,
     clamp: Range,
-    rounding: Rounding = "double",
+    rounding: Rounding = "fixed",
     offset: int = 0,
 ) -> Staircase:
     """y = clamp(round((x + offset) * real_multiplier) + zero_point) for x in [lo[r], hi[r]].
 
-    lo, hi: (rows,) reachable inputs. real_multipliers: (rows,) or one for all. Raises
-    NoStaircase where x + offset, or its left shift for a multiplier of 1 or more, leaves int32.
+    lo, hi: (rows,) reachable inputs. real_multipliers: (rows,) or one for all. Raises NoStaircase
+    where x + offset, or its left shift for a "fixed" multiplier of 1 or more, leaves int32.
     """
-    multiplier, shift = quantize_multipliers(np.asarray(real_multipliers, dtype=np.float64))
-    return requantize_fixed(lo, hi, multiplier, shift, zero_point, clamp, rounding, offset)
+    reals = np.asarray(real_multipliers, dtype=np.float64)
+    if rounding == "fixed":
+        return requantize_fixed(lo, hi, *quantize_multipliers(reals), zero_point, clamp, offset)
+    lo, hi = np.atleast_1d(ints(lo)), np.atleast_1d(ints(hi))
+    _check_overflow(lo + offset, hi + offset, np.zeros_like(lo))
+    m = np.broadcast_to(reals, (len(lo),))[:, None]
+    return from_function(
+        lambda x: np.clip(multiply_real(x + offset, m) + zero_point, clamp.lo, clamp.hi), lo, hi
+    )
+
+
+def multiply_real(x: Ints, multiplier: NDArray[np.float64]) -> Ints:
+    """C's round(x * multiplier) in double, halves away from zero; saturated far outside 8 bits."""
+    product = x.astype(np.float64) * multiplier
+    whole = np.trunc(product)
+    rounded = whole + np.where(np.abs(product - whole) >= 0.5, np.sign(product), 0.0)
+    return np.clip(rounded, -(1 << 40), 1 << 40).astype(np.int64)
 
 
 def requantize_fixed(
@@ -55,27 +71,25 @@ def requantize_fixed(
     shift: ArrayLike,
     zero_point: int,
     clamp: Range,
-    rounding: Rounding = "double",
     offset: int = 0,
 ) -> Staircase:
-    """`requantize` by multiplier * 2^(shift-31) with given integers."""
+    """`requantize` by multiplier * 2^(shift-31) with given integers, rounded twice."""
     lo, hi = np.atleast_1d(ints(lo)), np.atleast_1d(ints(hi))
     rows = len(lo)
     m = np.broadcast_to(ints(multiplier), (rows,))[:, None]
     s = np.broadcast_to(ints(shift), (rows,))[:, None]
-    _check_overflow(lo + offset, hi + offset, s[:, 0], rounding)
-    multiply = multiply_double_rounding if rounding == "double" else multiply_single_rounding
+    _check_overflow(lo + offset, hi + offset, np.maximum(s[:, 0], 0))
 
     def f(x: Ints) -> Ints:
-        return np.clip(multiply(x + offset, m, s) + zero_point, clamp.lo, clamp.hi)
+        return np.clip(multiply_double_rounding(x + offset, m, s) + zero_point, clamp.lo, clamp.hi)
 
     return from_function(f, lo, hi)
 
 
-def _check_overflow(lo: Ints, hi: Ints, shift: Ints, rounding: Rounding) -> None:
-    left = np.maximum(shift, 0) if rounding == "double" else np.zeros_like(shift)
-    if np.any(lo < INT32_MIN >> left) or np.any(hi > INT32_MAX >> left):
-        worst = int(np.argmax(np.maximum(-lo, hi) << left))
+def _check_overflow(lo: Ints, hi: Ints, left: Ints) -> None:
+    outside = (lo < INT32_MIN >> left) | (hi > INT32_MAX >> left)
+    if np.any(outside):
+        worst = int(np.argmax(outside))
         raise NoStaircase(
             f"channel {worst}: accumulators {lo[worst]}..{hi[worst]} times 2^{left[worst]} "
             "leave int32 in the runtime itself"

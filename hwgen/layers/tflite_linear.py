@@ -67,15 +67,16 @@ def bias_of(op: Operation, sums: Ints) -> Ints:
     return bias - op.input(0).zero_point * sums
 
 
-def requantisation(
-    op: Operation, bounds: tuple[Ints, Ints], rounding: Rounding = "double", float_product: bool = False
-) -> Staircase:
+def requantisation(op: Operation, bounds: tuple[Ints, Ints], rounding: Rounding = "fixed") -> Staircase:
     """The staircase from the accumulator to the output, fused activation included.
 
-    float_product: the runtime multiplies the two input scales in float32 before it divides.
+    The scales are multiplied in double, but for the "fixed" rule on uint8 in float32.
     """
     sx, sw, sy = op.input(0).scale, op.input(1).scales, op.output.scale
-    product = (sx * sw).astype(np.float64) if float_product else np.float64(sx) * sw.astype(np.float64)
+    product = np.float64(sx) * sw.astype(np.float64)
+    if rounding == "fixed" and op.input(0).dtype == "UINT8":
+        with np.errstate(over="ignore", under="ignore"):
+            product = (sx * sw).astype(np.float64)
     return requantize(
         *bounds, product / np.float64(sy), op.output.zero_point, activation_limits(op), rounding
     )

@@ -48,7 +48,7 @@ def build_conv(op: Operation, ctx: Context) -> None:
         (op.options["stride_h"], op.options["stride_w"]),
         padding(op, (x.shape[0], x.shape[1]), kernel),
     )
-    add_conv(op, ctx, x, weights, window, "double", False)
+    add_conv(op, ctx, x, weights, window, "fixed")
 
 
 def ungrouped(weights: Ints, depth: int) -> Ints:
@@ -66,13 +66,7 @@ def ungrouped(weights: Ints, depth: int) -> Ints:
 
 
 def add_conv(
-    op: Operation,
-    ctx: Context,
-    x: Tensor,
-    weights: Ints,
-    window: Window,
-    rounding: Rounding,
-    float_product: bool,
+    op: Operation, ctx: Context, x: Tensor, weights: Ints, window: Window, rounding: Rounding
 ) -> None:
     """The node, with its requantisation over what its accumulators can reach."""
     node = Conv(
@@ -83,7 +77,7 @@ def add_conv(
         window=window,
         pad_value=op.input(0).zero_point,
     )
-    node.act = requantisation(op, node.acc_bounds(x.range), rounding, float_product)
+    node.act = requantisation(op, node.acc_bounds(x.range), rounding)
     ctx.add(op, node)
 
 
@@ -104,7 +98,7 @@ def check_dense(op: Operation) -> Iterator[str]:
 def build_dense(op: Operation, ctx: Context) -> None:
     """FULLY_CONNECTED: a 1x1 convolution, after flattening where the weights span the whole image.
 
-    "litert" is the rule of LiteRT 1.3 and later: one rounding, scales multiplied in float32.
+    "litert" is the rule of LiteRT from 1.3 on, which multiplies by the real number.
     """
     x = ctx.tensor(op.input(0))
     weights = weights_of(op)
@@ -112,9 +106,8 @@ def build_dense(op: Operation, ctx: Context) -> None:
     if x.shape[2] != depth:
         flat = Reshape(**ctx.place(op, inside=True), inputs=(x.name,), shape=(1, 1, depth))
         x = ctx.add(op, flat)
-    newer = ctx.runtime == "litert"
-    rounding: Rounding = "single" if newer else "double"
-    add_conv(op, ctx, x, weights[:, None, None, :], Window(), rounding, float_product=newer)
+    rounding: Rounding = "real" if ctx.runtime == "litert" else "fixed"
+    add_conv(op, ctx, x, weights[:, None, None, :], Window(), rounding)
 
 
 CHECKS = {"CONV_2D": check_conv, "FULLY_CONNECTED": check_dense}
