@@ -1,188 +1,433 @@
-"""Exact linear form of a staircase: y = clamp((M[r]*x + B[r]) >> shift, lo, hi).
+"""Finds the narrowest exact linear form of a staircase (`linear.py` has the form).
 
-For a row with steps T_k to the values q_k the integers M, B, s give the very same function iff
+For a rising row with steps T_k to the values z_k the integers M, A, s give the very same function iff
 
-    M*T_k + B >= q_k * 2^s      and      M*(T_k - 1) + B < q_k * 2^s      for every reachable step k,
+    M*T_k + A >= z_k * 2^s      and      M*(T_k - 1) + A < z_k * 2^s      for every reachable step k,
 
-so B must lie between max_k(q_k*2^s - M*T_k) and min_k(q_k*2^s - 1 - M*(T_k - 1)). The size of
-that interval is concave in M with its maximum at 2^s * m for one real slope m of the row, so the
-smallest s with an integer solution is found by trying the two integers beside 2^s * m.
-Rounding that goes away from zero (TFLite rounds twice that way) bends the line at zero: a second
-offset B below `split` keeps M, as only the offset differs.
+so A must lie between max_k(z_k*2^s - M*T_k) and min_k(z_k*2^s - 1 - M*(T_k - 1)). The size of that
+interval is concave in M with its maximum at 2^s * m for one real slope m of the row, so the smallest
+s with an integer solution is found by trying the integers beside 2^s * m.
+
+Rounding away from zero (TFLite rounds twice that way) is odd about the accumulator's zero: the function
+below is the mirror image of the one above. With d = 0 there, the constraints below, mirrored, become
+constraints on the same offset, and the hardware inverts the offset's bits where d < 0.
+
+A larger shift than the smallest widens M but leaves A more freedom, hence fewer significant bits: shifts
+are weighed by `Weights`, which says what a bit of adder, of table and a hard multiplier are worth.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil
 
 import numpy as np
 
+from hwgen.numeric.linear import LinearFit, is_exact
 from hwgen.numeric.ranges import Range
-from hwgen.numeric.rounding import Ints
+from hwgen.numeric.rounding import Ints, ints
 from hwgen.numeric.staircase import Staircase
 
 MAX_SHIFT = 40
+EXTRA_SHIFTS = 8  # tried beyond the smallest
 _FAR = np.int64(1) << 60
 
 
-@dataclass(frozen=True, eq=False)
-class LinearFit:
-    """y = clamp((M[r]*x + (x >= split[r] ? B[r] : B_below[r])) >> shift, clamp.lo, clamp.hi).
+@dataclass(frozen=True)
+class Weights:
+    """What the fit minimises, in LUT4: a bit of an adder counts 1.
 
-    Without `split` (None) B_below equals B. All arrays are (rows,).
+    table: a bit of the per-row table. part: a product of `operand` signed bits each.
     """
 
-    multiplier: Ints
-    offset: Ints
-    offset_below: Ints
-    split: Ints | None
-    shift: int
-    clamp: Range
+    table: float = 1.0
+    part: float = 100.0
+    operand: int = 18
+
+
+@dataclass(frozen=True, eq=False)
+class _Rising:
+    """All rows as rising functions z = first + #{x >= steps}, from 0 to `top`."""
+
+    steps: Ints
+    reachable: np.ndarray
+    first: Ints
+    last: Ints
+    lo: Ints
+    hi: Ints
+    top: int
 
     @property
-    def multiplier_range(self) -> Range:
-        """Range of M over the rows."""
-        return Range.of(self.multiplier)
+    def moves(self) -> np.ndarray:
+        """(rows,) whether a row has any step."""
+        return self.last > self.first
 
-    @property
-    def offset_range(self) -> Range:
-        """Range of both offsets over the rows."""
-        return Range.of(self.offset) | Range.of(self.offset_below)
-
-    def row(self, r: int, x: Ints) -> Ints:
-        """Row r on an array; the hardware's arithmetic, in int64."""
-        offset = self.offset[r]
-        if self.split is not None:
-            offset = np.where(x >= self.split[r], self.offset[r], self.offset_below[r])
-        return np.clip((self.multiplier[r] * x + offset) >> self.shift, self.clamp.lo, self.clamp.hi)
+    def window_need(self) -> tuple[Ints, Ints]:
+        """Least and greatest x of each row that no clamp explains (least > greatest: none)."""
+        count = self.last - self.first
+        highest = self.steps[np.arange(len(count)), np.maximum(count - 1, 0)] - 1
+        low = np.where(self.first > 0, self.lo, np.where(count > 0, self.steps[:, 0], self.hi + 1))
+        high = np.where(self.last < self.top, self.hi, np.where(count > 0, highest, self.lo - 1))
+        return low, high
 
 
 @dataclass(frozen=True, eq=False)
 class _Bounds:
-    """Constraints of every row: value*2^s <= M*x + B (lower), M*x + B <= value*2^s - 1 (upper)."""
+    """Constraints (rows, n) on M and A: value*2^s <= M*x + A where lower, else M*x + A < value*2^s."""
 
-    x: Ints  # (rows, 2n)
+    x: Ints
     value: Ints
-    is_lower: np.ndarray
+    lower: np.ndarray
     used: np.ndarray
 
+    def shifted(self, centre: Ints) -> _Bounds:
+        """The same in d = x + centre."""
+        return replace(self, x=self.x + centre[:, None])
 
-def fit_linear(stair: Staircase, split_at: Ints | None = None) -> LinearFit | None:
-    """The exact linear form with the smallest shift, or None if there is none up to MAX_SHIFT.
 
-    split_at: (rows,) inputs at which the offset may change; tried only if one offset is not enough.
+def fit_linear(
+    stair: Staircase, split_at: Ints | None = None, weights: Weights = Weights()
+) -> LinearFit | None:
+    """The cheapest exact linear form, or None if there is none up to MAX_SHIFT.
+
+    split_at: (rows,) the accumulator's zero where it is known (minus the bias); a good place for d = 0 and
+    the point of symmetry of rounding away from zero. Found by itself where the function shows it.
     The result is checked at every step of every row before it is returned.
     """
-    clamp = stair.range
-    bounds = _constraints(stair, clamp)
-    everything = np.zeros(stair.rows, dtype=np.int64)
-    fit = _solve(stair, bounds, [bounds.used], None, clamp, everything)
-    if fit is None and split_at is not None:
-        above = bounds.x >= split_at[:, None]
-        fit = _solve(stair, bounds, [bounds.used & above, bounds.used & ~above], split_at, clamp, everything)
-    if fit is not None and not is_exact(stair, fit):
+    rising = _rising(stair)
+    bounds = _constraints(rising)
+    slope = _best_slope(rising, bounds, None)
+    straight = _Solver(rising, bounds, slope, None)
+    tries = [(centre, straight) for centre in _centres(rising, bounds, slope, split_at)]
+    for centre, middle in _mirrors(rising, bounds, slope, split_at):
+        mirrored = _mirrored(bounds.shifted(centre), middle)
+        tries.append((centre, _Solver(rising, mirrored, _best_slope(rising, mirrored, slope), middle)))
+    fits = [fit for centre, solver in tries for fit in _fits_around(stair, rising, centre, solver, weights)]
+    if not fits:
+        return None
+    best = min(fits, key=lambda fit: weigh(fit, weights))
+    if not is_exact(stair, best):
         raise AssertionError("a fitted staircase differs from its steps")  # cannot happen: solved above
-    return fit
+    return best
 
 
-def is_exact(stair: Staircase, fit: LinearFit) -> bool:
-    """Whether fit equals stair at the ends of every step and of every row, hence everywhere between."""
-    for r in range(stair.rows):
-        lo, hi = stair.lo[r], stair.hi[r]
-        steps = stair.steps[r][stair.steps[r] <= hi]
-        x = np.concatenate([steps, steps - 1, [lo, hi]])
-        if fit.split is not None:
-            split = np.clip([fit.split[r] - 1, fit.split[r]], lo, hi)
-            x = np.concatenate([x, split])
-        if np.any(fit.row(r, x) != stair.row(r, x)):
-            return False
-    return True
+def weigh(fit: LinearFit, weights: Weights) -> float:
+    """LUT4 equivalents of a fit: products by parts of the operand's width, rows of LUTs for the rest of d."""
+    multiplier = int(fit.multiplier.max()).bit_length()
+    parts = ceil(multiplier / (weights.operand - 1))
+    signed = fit.operand.width + (not fit.operand.signed)
+    spare = max(0, signed - weights.operand)  # bits of d beyond one operand
+    adders = fit.sum_range.width - fit.zeros + fit.operand.width * bool(np.any(fit.centre))
+    adders += (parts - 1) * multiplier + ceil((spare + 1) / 2) * bool(spare) * 2 * multiplier
+    table = sum(varying_bits(a) for a in (fit.centre, fit.multiplier, fit.offset))
+    return weights.part * parts + weights.table * table + adders
 
 
-def _constraints(stair: Staircase, clamp: Range) -> _Bounds:
-    """Two inequalities a step, and two for the ends of the row where no clamp holds them."""
-    rows, count = stair.steps.shape
-    sign = stair.sign[:, None]
-    k = np.arange(1, count + 1, dtype=np.int64)[None, :]
+def varying_bits(values: Ints) -> int:
+    """Two's complement bit columns that are not the same in all rows."""
+    return (
+        int(np.bitwise_or.reduce(values ^ values[0])).bit_count()
+        if np.all(values >= 0)
+        else Range.of(values).width
+    )
+
+
+def _rising(stair: Staircase) -> _Rising:
     reachable = stair.steps <= stair.hi[:, None]
-    after = stair.base[:, None] + sign * k  # value from the step on
-    high = np.maximum(after, after - sign)  # the larger of the values on both sides
-    rising = sign > 0
-    lower_x = np.where(rising, stair.steps, stair.steps - 1)
-    upper_x = np.where(rising, stair.steps - 1, stair.steps)
-    ends_x = np.stack([stair.lo, stair.hi], axis=1)
-    ends_y = np.stack([stair.base, stair.top], axis=1)
-    x = np.concatenate([lower_x, upper_x, ends_x, ends_x], axis=1)
-    value = np.concatenate([high, high, ends_y, ends_y + 1], axis=1)
-    is_lower = np.concatenate([np.ones(count, bool), np.zeros(count, bool), [True, True, False, False]])
-    used = np.concatenate([reachable, reachable, ends_y > clamp.lo, ends_y < clamp.hi], axis=1)
-    return _Bounds(x, value, np.broadcast_to(is_lower, (rows, is_lower.size)), used)
+    clamp = stair.range
+    first = np.where(stair.sign > 0, stair.base - clamp.lo, clamp.hi - stair.base)
+    last = first + reachable.sum(axis=1)
+    return _Rising(stair.steps, reachable, first, last, stair.lo, stair.hi, clamp.hi - clamp.lo)
 
 
-def _solve(
-    stair: Staircase, bounds: _Bounds, groups: list[np.ndarray], split: Ints | None, clamp: Range, zero: Ints
-) -> LinearFit | None:
-    slope = _best_slope(stair, bounds, groups)
-    for shift in range(MAX_SHIFT + 1):
-        scaled = slope * float(1 << shift)
-        best: tuple[Ints, list[Ints]] | None = None
-        done = np.zeros(stair.rows, dtype=bool)
-        multiplier = zero.copy()
-        offsets = [zero.copy() for _ in groups]
-        for candidate in (np.floor(scaled), np.ceil(scaled)):
-            m = candidate.astype(np.int64)
-            ends = [_interval(bounds, group, m, shift) for group in groups]
-            ok = np.logical_and.reduce([low <= high for low, high in ends]) & ~done
-            multiplier[ok] = m[ok]
-            for offset, (low, high) in zip(offsets, ends, strict=True):
-                offset[ok] = _roundest(low, high)[ok]
-            done |= ok
-        if done.all():
-            best = (multiplier, offsets)
-            return LinearFit(best[0], best[1][0], best[1][-1], split, shift, clamp)
+def _constraints(rising: _Rising) -> _Bounds:
+    """Two inequalities a step, and two for the ends of the row where no clamp holds them."""
+    rows, count = rising.steps.shape
+    value = rising.first[:, None] + np.arange(1, count + 1, dtype=np.int64)[None, :]
+    ends_x = np.stack([rising.lo, rising.hi], axis=1)
+    ends_value = np.stack([rising.first, rising.last + 1], axis=1)
+    ends_used = np.stack([rising.first > 0, rising.last < rising.top], axis=1)
+    lower = np.concatenate([np.ones(count, bool), np.zeros(count, bool), [True, False]])
+    return _Bounds(
+        np.concatenate([rising.steps, rising.steps - 1, ends_x], axis=1),
+        np.concatenate([value, value, ends_value], axis=1),
+        np.broadcast_to(lower, (rows, lower.size)),
+        np.concatenate([rising.reachable, rising.reachable, ends_used], axis=1),
+    )
+
+
+def _mirrored(bounds: _Bounds, middle: int) -> _Bounds:
+    """Constraints at d < 0 turned about d = 0, z = middle + 1/2, so that they bind the offset above."""
+    under = bounds.x < 0
+    return _Bounds(
+        np.where(under, -bounds.x, bounds.x),
+        np.where(under, 2 * middle + 1 - bounds.value, bounds.value),
+        bounds.lower ^ under,
+        bounds.used,
+    )
+
+
+def _crossing(rising: _Rising, bounds: _Bounds, slope: np.ndarray, z: float) -> Ints:
+    """(rows,) the input nearest to where each row's line passes z; 0 in rows without a slope."""
+    low, high = _interval(bounds, slope, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = np.rint((z - (low + high) / 2) / slope)
+    known = rising.moves & np.isfinite(at) & (np.abs(at) < 1 << 40)
+    return np.where(known, at, 0).astype(np.int64)
+
+
+def _centres(rising: _Rising, bounds: _Bounds, slope: np.ndarray, split_at: Ints | None) -> Iterator[Ints]:
+    """Centres worth trying with one offset: none at all, the line's own zero, half height, the given one."""
+    yield np.zeros(len(rising.first), dtype=np.int64)
+    zero = _crossing(rising, bounds, slope, 0.5)  # rounding to nearest: the accumulator's zero has z = 1/2
+    yield from (-zero + j for j in (-1, 0, 1))
+    half = _half_height(rising)
+    if half is not None:
+        yield half
+    if split_at is not None:
+        yield -ints(split_at)
+
+
+def _mirrors(
+    rising: _Rising, bounds: _Bounds, slope: np.ndarray, split_at: Ints | None
+) -> Iterator[tuple[Ints, int]]:
+    """Centres about which the function may be odd, with the value there."""
+    middle = _symmetry(rising)
+    if middle is not None:
+        twice, known = _row_sums(rising, middle)
+        nearby = -_crossing(rising, bounds, slope, middle + 0.5)
+        if not np.any(known & ((twice - 1) & 1 == 1)):
+            yield np.where(known, -((twice - 1) >> 1), nearby), middle
+    if split_at is not None:
+        middle = _common_value(rising, ints(split_at))
+        if middle is not None:
+            yield -ints(split_at), middle
+
+
+def _half_height(rising: _Rising) -> Ints | None:
+    """Minus the step to half of `top` in each row: the most even signed window."""
+    k = (rising.top + 1) // 2 - rising.first - 1
+    if rising.top < 2 or np.any((k < 0) | (k >= rising.last - rising.first)):
+        return None
+    return -rising.steps[np.arange(len(k)), k]
+
+
+def _common_value(rising: _Rising, at: Ints) -> int | None:
+    """The value that all rows which move have around the input `at`, if it is one."""
+    z = rising.first + np.sum(rising.steps <= at[:, None], axis=1)
+    known = rising.moves & (at > rising.lo) & (at <= rising.hi)
+    values = np.unique(z[known])
+    return int(values[0]) if values.size == 1 else None
+
+
+def _symmetry(rising: _Rising) -> int | None:
+    """The value about which the row with the most steps is odd: T[k] + T[k'] is the same where z_k + z_k' is.
+
+    Looked for nearest to its half height first.
+    """
+    count = rising.last - rising.first
+    r = int(np.argmax(count))
+    n = int(count[r])
+    steps = rising.steps[r, :n]
+    for at in sorted(range(2, n - 1), key=lambda at: -min(at, n - at)):  # steps[at]: first above the middle
+        span = min(at, n - at)
+        if np.ptp(steps[at : at + span] + steps[at - span : at][::-1]) == 0:
+            return int(rising.first[r]) + at
     return None
 
 
-def _interval(bounds: _Bounds, group: np.ndarray, m: Ints, shift: int) -> tuple[Ints, Ints]:
-    """Smallest and largest offset that satisfies a group of constraints for multiplier m."""
+def _row_sums(rising: _Rising, middle: int) -> tuple[Ints, np.ndarray]:
+    """(rows,) sum of the two steps beside `middle` (1 - 2 * centre in an odd row), and where both exist."""
+    count = rising.last - rising.first
+    above = middle - rising.first
+    rows = np.arange(len(count))
+    last = rising.steps.shape[1] - 1
+    upper = rising.steps[rows, np.clip(above, 0, last)]
+    lower = rising.steps[rows, np.clip(above - 1, 0, last)]
+    return upper + lower, (above >= 1) & (above < count)
+
+
+def _fits_around(
+    stair: Staircase, rising: _Rising, centre: Ints, solver: _Solver, weights: Weights
+) -> Iterator[LinearFit]:
+    """Exact fits with d = x + centre."""
+    low, high = rising.window_need()
+    window = _window(low + centre, high + centre)
+    centre = _park(rising, centre, window)
+    smallest = solver.smallest_shift
+    if smallest is None or window.width > 2 * weights.operand - 2:
+        return
+    for shift in range(smallest, smallest + EXTRA_SHIFTS + 1):
+        solved = solver.solve(shift, centre)
+        if solved is None:
+            continue
+        multiplier, offset, zeros = solved
+        below = offset
+        if solver.middle is not None:
+            base = np.int64(solver.middle) << shift
+            mask = (np.int64(1) << shift) - (np.int64(1) << zeros)
+            below = base + (~(offset - base) & mask)
+        fit = LinearFit(
+            centre=centre,
+            multiplier=multiplier,
+            offset=offset,
+            below=below,
+            falling=stair.sign < 0,
+            window=window,
+            shift=shift,
+            zeros=zeros,
+            middle=solver.middle,
+            clamp=stair.range,
+            x=stair.input_range,
+        )
+        if _holds(fit):
+            yield fit
+
+
+def _holds(fit: LinearFit) -> bool:
+    """Whether the sums stay inside int64, so that the check means something."""
+    return fit.sum_range.width <= 62
+
+
+def _window(low: Ints, high: Ints) -> Range:
+    """Smallest power-of-two range, signed or not, that holds low..high of every row that needs any."""
+    need = low <= high
+    if not need.any():
+        return Range(0, 1)
+    reach = Range(int(low[need].min()), int(high[need].max()))
+    return Range.bits(reach.width, reach.signed)
+
+
+def _park(rising: _Rising, centre: Ints, window: Range) -> Ints:
+    """Rows that never move go where the window's ends decide: 0 below it, `top` above it."""
+    still = ~rising.moves
+    at_zero = still & (rising.last == 0)
+    at_top = still & (rising.first == rising.top) & ~at_zero
+    centre = np.where(at_zero & (centre > window.lo - 1 - rising.hi), window.lo - 1 - rising.hi, centre)
+    return np.where(at_top & (centre < window.hi + 1 - rising.lo), window.hi + 1 - rising.lo, centre)
+
+
+class _Solver:
+    """Integer M and A of all rows for one shift. bounds: in x, or mirrored in d."""
+
+    def __init__(self, rising: _Rising, bounds: _Bounds, slope: np.ndarray, middle: int | None) -> None:
+        # Rows that never move are decided by the window or by A alone.
+        parked = ~rising.moves & ((rising.last == 0) | (rising.first == rising.top))
+        self.bounds = replace(bounds, used=bounds.used & ~parked[:, None])
+        self.slope = slope
+        self.middle = middle
+        self._lines: dict[int, list[tuple[Ints, Ints, Ints]]] = {}
+
+    @cached_property
+    def smallest_shift(self) -> int | None:
+        """Least shift that has a solution."""
+        return next((shift for shift in range(MAX_SHIFT + 1) if self._feasible(shift)), None)
+
+    def _candidates(self, shift: int) -> list[Ints]:
+        floor = np.floor(self.slope * float(1 << shift)).astype(np.int64)
+        return [np.maximum(floor + j, 0) for j in (0, 1, -1, 2)]
+
+    def _feasible(self, shift: int) -> bool:
+        done = np.zeros(len(self.slope), dtype=bool)
+        for m in self._candidates(shift)[:2]:
+            low, high = _interval(self.bounds, m, shift)
+            if self.middle is not None:
+                low, high = self._between(low, high, shift, 0)
+            done |= low <= high
+        return bool(done.all())
+
+    def _between(self, low: Ints, high: Ints, shift: int, zeros: int) -> tuple[Ints, Ints]:
+        """Interval of u = offset - middle * 2^shift with `zeros` low bits zero on both sides of d = 0.
+
+        Above, u misses nothing; below, the inverted offset misses its `zeros` low ones: keep that distance.
+        """
+        base = np.int64(self.middle or 0) << shift
+        return np.maximum(low - base, 0), np.minimum(
+            high - base - ((1 << zeros) - 1), (np.int64(1) << shift) - 1
+        )
+
+    def solve(self, shift: int, centre: Ints) -> tuple[Ints, Ints, int] | None:
+        """(M, A, zeros) with as many trailing zeros in all offsets as there can be; None if infeasible."""
+        if shift not in self._lines:
+            self._lines[shift] = [(m, *_interval(self.bounds, m, shift)) for m in self._candidates(shift)]
+        lines = self._lines[shift]
+        if self.middle is None:
+            solved = [(m, *_roundest(low - m * centre, high - m * centre, 0)) for m, low, high in lines]
+            zeros = int(np.max([e for _, _, e in solved], axis=0).min())
+            return None if zeros < 0 else (*_pick(solved), min(zeros, shift))
+        for zeros in range(shift, -1, -1):
+            solved = [
+                (m, *_roundest(*self._between(low, high, shift, zeros), zeros)) for m, low, high in lines
+            ]
+            if np.all(np.max([e for _, _, e in solved], axis=0) >= zeros):
+                m, u = _pick(solved)
+                return m, u + (np.int64(self.middle) << shift), zeros
+        return None
+
+
+def _pick(solved: list[tuple[Ints, Ints, np.ndarray]]) -> tuple[Ints, Ints]:
+    """Multiplier and offset of the candidate with the roundest offset, row by row."""
+    best = np.argmax([e for _, _, e in solved], axis=0)[None, :]
+    return tuple(np.take_along_axis(np.stack([s[i] for s in solved]), best, axis=0)[0] for i in (0, 1))  # type: ignore[return-value]
+
+
+def _interval(bounds: _Bounds, m: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest offset that satisfies the constraints for multiplier m (real m: open interval)."""
+    exact = m.dtype == np.int64
     edge = (bounds.value << shift) - m[:, None] * bounds.x
-    low = np.where(group & bounds.is_lower, edge, -_FAR).max(axis=1)
-    high = np.where(group & ~bounds.is_lower, edge - 1, _FAR).min(axis=1)
+    far = _FAR if exact else 1e18
+    upper = edge - 1 if exact else edge - m[:, None] * 0
+    low = np.where(bounds.used & bounds.lower, edge, -far).max(axis=1)
+    high = np.where(bounds.used & ~bounds.lower, upper, far).min(axis=1)
     return low, high
 
 
-def _roundest(low: Ints, high: Ints) -> Ints:
-    """Zero where it is allowed, else an end of [low, high] (a free end is far away)."""
-    inside = np.clip(np.zeros_like(low), low, np.maximum(low, high))
-    return np.where(np.abs(inside) >= _FAR, 0, inside)
+def _roundest(low: Ints, high: Ints, least: int) -> tuple[Ints, np.ndarray]:
+    """The multiple of the largest power of two in [low, high] and its exponent (-1: none down to 2^least)."""
+    value = np.zeros_like(low)
+    exponent = np.full(low.shape, -1)
+    todo = low <= high
+    inside = todo & (low <= 0) & (high >= 0)
+    exponent[inside] = 62
+    todo &= ~inside
+    for e in range(48, least - 1, -1):
+        up = -((-low) >> e) << e
+        fits = todo & (up <= high)
+        value[fits], exponent[fits] = up[fits], e
+        todo &= ~fits
+        if not todo.any():
+            break
+    return value, exponent
 
 
-def _best_slope(stair: Staircase, bounds: _Bounds, groups: list[np.ndarray]) -> np.ndarray:
-    """(rows,) the real slope with the widest offset interval, by ternary search on a concave function."""
+def _best_slope(rising: _Rising, bounds: _Bounds, near: np.ndarray | None) -> np.ndarray:
+    """(rows,) the real slope with the widest offset interval, by ternary search on a concave function.
 
-    def slack(m: np.ndarray) -> np.ndarray:
-        edge = bounds.value - m[:, None] * bounds.x
-        parts = []
-        for group in groups:
-            low = np.where(group & bounds.is_lower, edge, -1e30).max(axis=1)
-            high = np.where(group & ~bounds.is_lower, edge, 1e30).min(axis=1)
-            parts.append(np.minimum(high - low, 1e20))
-        return np.minimum.reduce(parts)
-
-    span = np.maximum(stair.hi - stair.lo, 1).astype(np.float64)
-    reachable = stair.steps <= stair.hi[:, None]
-    count = reachable.sum(axis=1)
-    first = np.where(count > 0, stair.steps[:, 0], 0).astype(np.float64)
-    last = stair.steps[np.arange(stair.rows), np.maximum(count - 1, 0)].astype(np.float64)
-    gap = np.maximum(last - first, 1.0)
+    near: a slope of a subset of the constraints, to search around.
+    """
+    count = rising.last - rising.first
+    rows = np.arange(len(count))
+    gap = rising.steps[rows, np.maximum(count - 1, 0)] - rising.steps[:, 0]
+    gap = np.maximum(gap, 1).astype(np.float64)
     middle = np.where(count > 1, (count - 1) / gap, 0.0)
     reach = np.where(count > 1, 2.0 / gap, 2.0)  # a feasible line passes within one unit of each step
-    left = np.where(count > 0, np.maximum(middle - reach, 0.0), 0.0)
-    right = np.where(count > 0, middle + reach, 1.0 / span)
-    sign = stair.sign.astype(np.float64)
-    for _ in range(120):
+    if near is not None:
+        middle = near
+    left, right = np.maximum(middle - reach, 0.0), middle + reach
+    used_lower, used_upper = bounds.used & bounds.lower, bounds.used & ~bounds.lower
+    x, value = bounds.x.astype(np.float64), bounds.value.astype(np.float64)
+    low_value = np.where(used_lower, value, -1e30)
+    high_value = np.where(used_upper, value, 1e30)
+
+    def slack(m: np.ndarray) -> np.ndarray:
+        line = m[:, None] * x
+        return np.minimum((high_value - line).min(axis=1) - (low_value - line).max(axis=1), 1e20)
+
+    for _ in range(60):
         third = (right - left) / 3
         a, b = left + third, right - third
-        worse = slack(sign * a) < slack(sign * b)
+        worse = slack(a) < slack(b)
         left, right = np.where(worse, a, left), np.where(worse, right, b)
-    return np.where(count == 0, 0.0, sign * (left + right) / 2)
+    return np.where(count == 0, 0.0, (left + right) / 2)
