@@ -289,7 +289,7 @@ class WindowBuffer(wiring.Component):
 
 
 def _delayed(m: Module, values: Sequence[Value], name: str) -> list[Signal]:
-    result = [Signal(len(value), name=f"{name}_{k}") for k, value in enumerate(values)]
+    result = [Signal(len(v), name=f"{name}_{k}", reset_less=len(v) > 1) for k, v in enumerate(values)]
     m.d.sync += [register.eq(value) for register, value in zip(result, values)]
     return result
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from amaranth.hdl import ClockDomain, Module
 from amaranth.lib import data
 from amaranth.sim import Simulator
 
@@ -37,7 +38,10 @@ class Bench:
         self.dut, self.gaps, self.limit = dut, gaps, limit
         self.random = random.Random(seed)
         self.clocks: dict[str, list[int]] = {}
-        self._sim = Simulator(dut)
+        top = Module()
+        top.domains += ClockDomain("sync")  # also for components that are mere wires
+        top.submodules.dut = dut
+        self._sim = Simulator(top)
         self._sim.add_clock(1e-6)
         self._now = 0
         self._open = 0
