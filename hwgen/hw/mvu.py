@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,10 +14,11 @@ from hwgen.hw.flow import FlowSignature
 from hwgen.hw.pe import ElementFactory
 from hwgen.hw.product import FORMS, ProductForm
 from hwgen.hw.product.form import product_bounds, register
-from hwgen.hw.rom import Rom
+from hwgen.hw.rom import Rom, cheapest_rom, rom_cost
 from hwgen.hw.stream import lanes_layout
 from hwgen.numeric.ranges import Range
 from hwgen.targets import Target
+from hwgen.targets.resources import Resources
 
 
 class ReducerPipeline(wiring.Component):
@@ -183,3 +185,50 @@ def integer_weights(weights: np.ndarray) -> np.ndarray:
     return result.astype(np.int64)
 
 
+def pipeline_cost(
+    units: Sequence[tuple[str, int, int]],
+    *,
+    lanes: int,
+    depth: int,
+    weight: Range,
+    value: Range,
+    accumulator: Range,
+    rom: str,
+    target: Target,
+) -> Resources:
+    """Estimate of a ReducerPipeline: `units` are (form, simd, how many), `depth` the words of the ROM."""
+    total, width = Resources(), 0
+    for name, simd, count in units:
+        form = FORMS[name]
+        total += form.cost(simd, weight, value, accumulator) * count
+        width += form.code_bits(simd, weight, value) * count
+    rom = cheapest_rom(width, depth, target) if rom == "auto" else rom
+    lut, blocks = rom_cost(width, depth, target, rom)
+    counter = (depth - 1).bit_length()
+    words = width if depth > 1 and rom != "generic" else 0
+    delays = (3 if rom == "bram" else 2) * lanes * value.width + 30
+    return total + Resources(lut4=lut + 2 * counter + 2, ff=words + delays + 2 * counter, bram=blocks)
+
+
+def mvu_cost(
+    weights: np.ndarray,
+    *,
+    simd: int,
+    pe: int,
+    value: Range,
+    form: str | Sequence[str] = "dsp",
+    rom: str = "auto",
+    target: Target,
+) -> Resources:
+    """Estimate of an MVU with these arguments; within a tenth of synthesis (tests/synth/test_mvu_cost.py)."""
+    counts = Counter(name for name, _ in paired_forms(form, pe))
+    return pipeline_cost(
+        [(name, simd, count) for name, count in counts.items()],
+        lanes=simd,
+        depth=weights.size // (simd * pe),
+        weight=Range(int(weights.min()), int(weights.max())),
+        value=value,
+        accumulator=accumulator_range(weights, value),
+        rom=rom,
+        target=target,
+    )

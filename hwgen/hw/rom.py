@@ -47,11 +47,11 @@ def rom_layout(width: int, depth: int, target: Target) -> RomLayout:
 def rom_cost(width: int, depth: int, target: Target, form: str) -> tuple[int, int]:
     """(LUT4, block RAM) estimate of a ROM of random content.
 
-    lut: a tree of LUT4 for each bit, 1.4 LUT4 for each 16 words beyond the first 16 (measured, see
-    tests/synth/test_mvu_cost.py); bram: the bank multiplexer only.
+    lut: one LUT4 a bit for 16 words, 2 for each 16 words of a deeper table (ABC without wide multiplexers,
+    random content; measured in tests/synth/test_mvu_cost.py). bram: the bank multiplexer only.
     """
     if form == "lut":
-        return (0 if depth == 1 else width if depth <= 16 else -(-int(width * depth * 1.4) // 16)), 0
+        return (0 if depth == 1 else width if depth <= 16 else width * depth // 8), 0
     layout = rom_layout(width, depth, target)
     return (width * (layout.banks - 1) if layout.banks > 1 else 0), layout.blocks
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from hwgen.hw.mvu import ReducerPipeline, accumulator_range, integer_weights, paired_forms
+from hwgen.hw.mvu import ReducerPipeline, accumulator_range, integer_weights, paired_forms, pipeline_cost
 from hwgen.numeric.ranges import Range
 from hwgen.targets import Target
+from hwgen.targets.resources import Resources
 
 
 class VVU(ReducerPipeline):
@@ -50,3 +52,26 @@ class VVU(ReducerPipeline):
             rom=rom,
             target=target,
         )
+
+
+def vvu_cost(
+    weights: np.ndarray,
+    *,
+    pe: int,
+    value: Range,
+    form: str | Sequence[str] = "dsp",
+    rom: str = "auto",
+    target: Target,
+) -> Resources:
+    """Estimate of a VVU with these arguments; within a tenth of synthesis (tests/synth/test_mvu_cost.py)."""
+    counts = Counter(name for name, _ in paired_forms(form, pe))
+    return pipeline_cost(
+        [(name, 1, count) for name, count in counts.items()],
+        lanes=pe,
+        depth=weights.size // pe,
+        weight=Range(int(weights.min()), int(weights.max())),
+        value=value,
+        accumulator=accumulator_range(weights.T, value),
+        rom=rom,
+        target=target,
+    )

@@ -27,14 +27,14 @@ class Target:
     name: the family. instances: whether components may use vendor primitives (`Instance`).
     rom_shapes: aspect ratios of a block RAM used as a ROM, widest first.
     dsp: signed operand widths of the hard multiplier, or None.
-    bram_luts: LUT4s that the family has for each block RAM, the exchange rate between the two ROM forms.
+    bram_luts: LUT4s worth spending to save one block RAM, the exchange rate between the ROM forms.
     """
 
     name: str = "generic"
     instances: bool = False
     rom_shapes: tuple[RamShape, ...] = (RamShape(36, 512),)
     dsp: tuple[int, int] | None = None
-    bram_luts: int = 200
+    bram_luts: int = 100
 
     def product(self, m: Module, a: Value, b: Value, width: int) -> Value:
         """`a * b` modulo 2**`width` (two's complement), registered before and after: latency 2.

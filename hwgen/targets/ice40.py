@@ -12,5 +12,5 @@ ICE40 = Target(
     name="ice40",
     rom_shapes=(RamShape(16, 256), RamShape(8, 512), RamShape(4, 1024), RamShape(2, 2048)),
     dsp=(16, 16),
-    bram_luts=170,
+    bram_luts=40,
 )

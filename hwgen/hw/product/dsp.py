@@ -7,10 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 from amaranth.hdl import Module, Value
 
-from hwgen.hw.product.form import ProductForm, Sum, Term, bits_of, levels, product_bounds, range_of, sum_tree
+from hwgen.hw.product.form import (
+    ProductForm,
+    Sum,
+    Term,
+    bits_of,
+    chain_luts,
+    levels,
+    product_bounds,
+    range_of,
+    sum_tree,
+    tree_cost,
+)
 from hwgen.hw.stream import shape_of
 from hwgen.numeric.ranges import Range
 from hwgen.targets import GENERIC, Target
+from hwgen.targets.resources import Resources
 
 
 class DspForm(ProductForm):
@@ -26,7 +38,17 @@ class DspForm(ProductForm):
         self.weight = range_of(self.weights, self.weights)
         limit = target.dsp
         if limit and (_signed_width(value) > limit[0] or _signed_width(self.weight) > limit[1]):
-            raise ValueError(f"{self.name}: {value} times {self.weight} does not fit the {target.name} multiplier")
+            raise ValueError(f"dsp: {value} times {self.weight} does not fit the {target.name} multiplier")
+
+    @classmethod
+    def code_bits(cls, simd: int, weight: Range, value: Range) -> int:
+        return simd * weight.width
+
+    @classmethod
+    def cost(cls, simd: int, weight: Range, value: Range, accumulator: Range) -> Resources:
+        width = accumulator.width
+        total = tree_cost(simd, (weight * value).width)
+        return total + Resources(lut4=chain_luts(width), ff=width, dsp=simd)
 
     @property
     def latency(self) -> int:

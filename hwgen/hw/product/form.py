@@ -18,6 +18,7 @@ from hwgen.hw import carry
 from hwgen.hw.stream import shape_of
 from hwgen.numeric.ranges import Range
 from hwgen.targets import Target
+from hwgen.targets.resources import Resources
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,20 @@ class ProductForm(ABC):
         self.value = value
         self.target = target
 
+    @classmethod
+    @abstractmethod
+    def cost(cls, simd: int, weight: Range, value: Range, accumulator: Range) -> Resources:
+        """Estimate for one unit with its accumulators, on ECP5, from the ranges alone."""
+
     @property
     @abstractmethod
     def latency(self) -> int:
         """Clocks from a word of activations and weights to its sums."""
+
+    @classmethod
+    @abstractmethod
+    def code_bits(cls, simd: int, weight: Range, value: Range) -> int:
+        """ROM bits that one unit reads a clock; `word_bits` of a form whose weights fill `weight`."""
 
     @property
     @abstractmethod
@@ -125,3 +136,19 @@ def sum_tree(
             following.append(row[-1].delayed(m))
         row, spare = following, [register(m, each) for each in spare]
     return row[0], spare
+
+
+def chain_luts(width: int) -> int:
+    """LUT4 sites of a carry chain of `width` bits: one slot to start it, pairs of slots in a CCU2C."""
+    return 2 * ((width + 2) // 2)
+
+
+def tree_cost(count: int, width: int) -> Resources:
+    """Adder tree of `count` terms of `width` bits, as `sum_tree` builds it."""
+    total = Resources()
+    while count > 1:
+        width += 1
+        adders, passed = divmod(count, 2)
+        total += Resources(lut4=adders * chain_luts(width), ff=adders * width + passed * (width - 1))
+        count = adders + passed
+    return total

@@ -26,15 +26,19 @@ from hwgen.hw.product.form import (
     Sum,
     Term,
     bits_of,
+    chain_luts,
     levels,
     product_bounds,
     range_of,
     register,
     sum_tree,
+    tree_cost,
 )
 from hwgen.numeric.ranges import Range
 from hwgen.targets import GENERIC, Target
+from hwgen.targets.resources import Resources
 
+OPERAND_BITS = 18
 MAX_OVERLAP = 8
 
 
@@ -51,16 +55,9 @@ class PackedForm(ProductForm):
         super().__init__(weights, value=value, target=target)
         first, second = self.weights
         self.first = range_of(first, first)
-        widest = (target.dsp or (18, 18))[1]
         self.bounds = [product_bounds(each, value) for each in (first, second)]
         product = range_of(*self.bounds[0])
-        for shift in range(widest - 1, self.first.width - 1, -1):
-            packed = first + (second << shift)
-            if -(1 << (widest - 1)) <= packed.min() and packed.max() < 1 << (widest - 1):
-                break
-        else:
-            raise ValueError(f"dsp2: two weights of {self.first} do not fit one operand of {widest} bits")
-        self.shift = shift
+        self.shift = shift = _widest_shift(first, second)
         self.overlap = max(0, product.width - shift)
         if self.overlap > MAX_OVERLAP:
             raise ValueError(f"dsp2: products of {product} overlap by {self.overlap} bits; use dsp")
@@ -68,6 +65,33 @@ class PackedForm(ProductForm):
         self.upper = range_of(upper, upper)
         self.first_product = product
         self.correction = Range(product.lo >> shift, product.hi >> shift)
+
+    @classmethod
+    def _shift_overlap(cls, weight: Range, value: Range) -> tuple[int, int]:
+        ends = np.array([weight.lo, weight.hi])
+        shift = _widest_shift(ends, ends)
+        return shift, max(0, (weight * value).width - shift)
+
+    @classmethod
+    def code_bits(cls, simd: int, weight: Range, value: Range) -> int:
+        _, overlap = cls._shift_overlap(weight, value)
+        return simd * (2 * weight.width + overlap)
+
+    @classmethod
+    def cost(cls, simd: int, weight: Range, value: Range, accumulator: Range) -> Resources:
+        shift, overlap = cls._shift_overlap(weight, value)
+        product, width = (weight * value).width, accumulator.width
+        total = Resources(lut4=2 * chain_luts(width), ff=2 * width, dsp=simd)
+        if not overlap:
+            return total + tree_cost(simd, product) + tree_cost(simd, product + 1)
+        rows = [size for size in range(overlap, 0, -2)]
+        low = sum(chain_luts(size) if size > 2 else 2 for size in rows) + 2 * (overlap - 2)
+        total += Resources(lut4=low + chain_luts(overlap), ff=sum(rows) + 2 * overlap) * simd
+        for term in (product + 1, shift, overlap):
+            total += tree_cost(simd, term)
+        finished = product + levels(simd)
+        joined = chain_luts(finished - shift) if simd > 1 else 0
+        return total + Resources(lut4=joined + chain_luts(finished), ff=4 * finished)
 
     @property
     def latency(self) -> int:
@@ -164,6 +188,16 @@ class PackedForm(ProductForm):
             Sum(register(m, first, first_range, "first")),
             Sum(register(m, second, second_range, "second")),
         ]
+
+
+def _widest_shift(first: np.ndarray, second: np.ndarray) -> int:
+    """Largest s for which every first + second * 2**s fits a signed multiplier operand, above all of `first`."""
+    narrowest, limit = range_of(first, first).width, 1 << (OPERAND_BITS - 1)
+    for shift in range(OPERAND_BITS - 1, narrowest - 1, -1):
+        packed = first + (second << shift)
+        if -limit <= packed.min() and packed.max() < limit:
+            return shift
+    raise ValueError(f"dsp2: two weights of {narrowest} bits do not fit one operand of {OPERAND_BITS} bits")
 
 
 def _low_product(m: Module, x: Value, w: Value, width: int, target: Target) -> Value:

@@ -4,7 +4,7 @@ Weights are read bit plane by bit plane. For two lanes a slot adds (x_i & w_i,k)
 all lanes of plane k are formed first, at almost their narrowest, and the planes are joined once for all lanes:
 sum_l w_l x_l = sum_k +-2**k S_k, negative for the sign plane only. A lane without a partner pairs its own
 planes k and k + 1 instead. Every slot outside the first row adds one bit more, so the cost is near the number
-of partial-product bits; see `hwgen.hw.mvu_cost`.
+of partial-product bits.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from hwgen.hw.product.form import (
     Sum,
     Term,
     bits_of,
+    chain_luts,
     levels,
     product_bounds,
     range_of,
     register,
     sum_tree,
+    tree_cost,
 )
 from hwgen.numeric.ranges import Range
 from hwgen.targets import Target
+from hwgen.targets.resources import Resources
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,27 @@ class RowsForm(ProductForm):
         self.weight = range_of(self.weights, self.weights)
         self.planes = self.weight.width
         self.paired = self.simd - self.simd % 2
+
+    @classmethod
+    def code_bits(cls, simd: int, weight: Range, value: Range) -> int:
+        return simd * weight.width
+
+    @classmethod
+    def cost(cls, simd: int, weight: Range, value: Range, accumulator: Range) -> Resources:
+        planes, paired, width = weight.width, simd - simd % 2, accumulator.width
+        total = Resources(lut4=chain_luts(width), ff=width)
+        if paired:
+            row = value.width + 1
+            total += Resources(lut4=chain_luts(row), ff=row) * (planes * paired // 2)
+            total += tree_cost(paired // 2, row) * planes
+            total += _join_cost(planes, row + levels(paired // 2), 1)
+        if simd % 2:
+            row = value.width + 2
+            total += Resources(lut4=chain_luts(row - 1) + 1, ff=row) * (-(-planes // 2))
+            total += _join_cost(-(-planes // 2), row, 2)
+        if paired and simd % 2:
+            total += tree_cost(2, (weight * value).width + levels(paired))
+        return total
 
     @property
     def latency(self) -> int:
@@ -173,3 +197,11 @@ class RowsForm(ProductForm):
         return _Planes(register(m, Cat(passed, total), shape, "joined"), low.first, high.last, False)
 
 
+def _join_cost(count: int, width: int, shift: int) -> Resources:
+    """`count` groups of `width` bits, `shift` apart, joined two by two."""
+    total = Resources()
+    while count > 1:
+        pairs, passed = divmod(count, 2)
+        total += Resources(lut4=pairs * chain_luts(width + 1), ff=pairs * (width + shift + 1) + passed * width)
+        width, count, shift = width + shift + 1, pairs + passed, 2 * shift
+    return total
