@@ -1,0 +1,1 @@
+"""Reading of ONNX files: protobuf, constants, the import context."""

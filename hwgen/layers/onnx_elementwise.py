@@ -1,0 +1,108 @@
+"""Elementwise float32 operations between DequantizeLinear and QuantizeLinear: they join the staircase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwgen.layers.onnx_values import (
+    Const,
+    Context,
+    Operation,
+    Plane,
+    PlaneSource,
+    Quant,
+    Real,
+    Source,
+    Unsupported,
+)
+from hwgen.layers.requantize_onnx import Floats
+from hwgen.numeric.rounding import Ints
+
+
+def real_input(op: Operation, ctx: Context, i: int = 0) -> Real:
+    """Input i as a float that is a function of integers."""
+    value = ctx.value(op, i)
+    if not isinstance(value, Real):
+        raise Unsupported("a float operation on something that is not dequantised")
+    return value
+
+
+def per_row(ctx: Context, real: Real, arrays: list[NDArray]) -> tuple[Real, list[Floats]]:
+    """Constants (broadcast to the real's shape) as (rows, 1) arrays, and the real with as many rows.
+
+    A constant must be one number or one number per channel.
+    """
+    if all(a.size == 1 for a in arrays):
+        return real, [a.astype(np.float32).reshape(1, 1) for a in arrays]
+    real = _in_tensor(ctx, real)
+    shape = real.source.shape(ctx)
+    spread = [_per_position(a, real.index, shape) for a in arrays]
+    if any(np.any(s != s[0]) for s in spread):
+        real = _flat(ctx, real)
+        shape = real.source.shape(ctx)
+        spread = [_per_position(a, real.index, shape) for a in arrays]
+    if any(np.any(s != s[0]) for s in spread):
+        raise Unsupported("a constant that is not one number per channel")
+    return _widened(real, shape[2]), [s[0][:, None] for s in spread]
+
+
+def constant_arithmetic(op: Operation, ctx: Context, function: Callable[..., NDArray]) -> Real:
+    """function(x, c) or function(c, x) in float32, one side constant, monotone in the other."""
+    sides = [ctx.value(op, i) for i in (0, 1)]
+    first_constant = isinstance(sides[0], Const)
+    constant, other = (sides[0], sides[1]) if first_constant else (sides[1], sides[0])
+    if not isinstance(constant, Const) or not isinstance(other, Real):
+        raise Unsupported("arithmetic of two computed values")
+    if np.broadcast_shapes(constant.array.shape, other.index.shape) != other.index.shape:
+        raise Unsupported("a constant that broadcasts the other side")
+    real, (c,) = per_row(ctx, other, [constant.array])
+    if first_constant:
+        return real.mapped(lambda x: function(c, x))
+    return real.mapped(lambda x: function(x, c))
+
+
+def _in_tensor(ctx: Context, real: Real) -> Real:
+    """The index in terms of the IR tensor, for a real on a graph input whose order may be open."""
+    if not isinstance(real.source, PlaneSource):
+        return real
+    tensor, index = ctx.streamed(Quant(real.source.plane, real.index))
+    plane = Plane(real.source.plane.dtype, tensor.range, tensor)
+    return Real(PlaneSource(plane), real.chain, index, real.scheme, real.fused, real.host)
+
+
+def _flat(ctx: Context, real: Real) -> Real:
+    """The same on the tensor seen as a vector, so that every element is a channel."""
+    if not isinstance(real.source, PlaneSource):
+        return real
+    tensor = ctx.place(real.source.plane)
+    flat = ctx.reshaped(tensor, (1, 1, tensor.size))
+    plane = Plane(real.source.plane.dtype, flat.range, flat)
+    return Real(PlaneSource(plane), real.chain, real.index, real.scheme, real.fused, real.host)
+
+
+def _per_position(array: NDArray, index: NDArray, shape: tuple[int, int, int]) -> Floats:
+    """(pixels, channels): the constant that meets each element of the IR tensor."""
+    values = np.empty(shape[0] * shape[1] * shape[2], dtype=np.float32)
+    values[index.ravel()] = np.broadcast_to(array, index.shape).ravel()
+    return values.reshape(-1, shape[2])
+
+
+def _widened(real: Real, rows: int) -> Real:
+    """The same real with a row for every channel."""
+    source = real.source
+    if source.pixel_rows is not None or not source.per_channel:
+        raise Unsupported("a constant per channel after an operation that treats all channels alike")
+    if len(source.lo) == rows:
+        return real
+    wide: Source = copy(source)
+    wide.lo, wide.hi = (_repeated(a, rows) for a in (source.lo, source.hi))
+    wide.made = {}
+    return Real(wide, real.chain, real.index, real.scheme, real.fused, real.host)
+
+
+def _repeated(values: Ints, rows: int) -> Ints:
+    return np.repeat(values, rows)

@@ -1,0 +1,124 @@
+"""What Conv, Gemm, MatMul and their QLinear forms share: weights, groups, the accumulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwgen.ir.tensor import Shape, Tensor
+from hwgen.layers.conv.op import Conv
+from hwgen.layers.depthwise.op import Depthwise
+from hwgen.layers.onnx_values import Codes, Context, Damaged, Operation, Plane, Source, Unsupported
+from hwgen.layers.requantize_onnx import LIMITS, Floats, Scheme
+from hwgen.layers.tflite_linear import MAX_WEIGHTS, spread
+from hwgen.layers.window import Window
+from hwgen.numeric.ranges import Range
+from hwgen.numeric.rounding import INT32_MAX, INT32_MIN, Ints
+from hwgen.numeric.staircase import Staircase
+
+_ACC = Range(INT32_MIN, INT32_MAX)
+
+
+@dataclass(eq=False)
+class Weights:
+    """Integer weights without zero point, outputs along axis 0; scale: float32 (outputs,) or (1,)."""
+
+    q: Ints
+    scale: Floats
+
+    @property
+    def outputs(self) -> int:
+        """Number of output channels."""
+        return self.q.shape[0]
+
+
+def weights(codes: Codes, axis: int) -> Weights:
+    """Weights with their outputs moved from `axis` to the front; scales along outputs or one for all."""
+    if codes.dtype not in LIMITS:
+        raise Unsupported(f"weights are {codes.dtype}; int8 and uint8 are supported")
+    q = np.moveaxis(codes.q, axis, 0)
+    scale, zero = codes.scale, codes.zero_point
+    if (scale.size > 1 or zero.size > 1) and codes.axis % codes.q.ndim != axis:
+        raise Unsupported("weights are quantised along an axis that is not their outputs")
+    if any(a.size not in (1, q.shape[0]) for a in (scale, zero)):
+        raise Damaged(f"{scale.size} scales and {zero.size} zero points for {q.shape[0]} outputs")
+    return Weights(q - zero.reshape((-1,) + (1,) * (q.ndim - 1)), scale)
+
+
+class LinearSource(Source):
+    """The accumulator sum(w * (q - zero_point)) + bias, per output channel."""
+
+    def __init__(self, node: Conv | Depthwise, x: Tensor) -> None:
+        lo, hi = node.acc_bounds(x.range)
+        if Range(int(lo.min()), int(hi.max())) not in _ACC:
+            raise Unsupported("the accumulator can leave 32 bits, where the runtime wraps")
+        super().__init__(lo, hi)
+        self.node, self.x = node, x
+
+    def emit(self, ctx: Context, op: Operation, act: Staircase | None, out: Scheme) -> Plane:
+        """The convolution with its activation."""
+        node = self.node
+        fields = {"weights": node.weights, "bias": node.bias, "window": node.window}
+        tensor = ctx.add(op, type(node), (self.x,), **fields, pad_value=node.pad_value, act=act)
+        return Plane(out.dtype, tensor.range, tensor)
+
+    def shape(self, ctx: Context) -> Shape:
+        """(H, W, O)."""
+        return self.node.infer([self.x]).shape
+
+
+def linear(w: Weights, bias: Ints, x: Tensor, zero_point: int, window: Window) -> LinearSource:
+    """Dense convolution; w.q is (O, KH, KW, C)."""
+    total = bias - zero_point * w.q.reshape(w.outputs, -1).sum(axis=1)
+    node = Conv(
+        name="", inputs=(x.name,), output="", weights=w.q, bias=total, window=window, pad_value=zero_point
+    )
+    return LinearSource(node, x)
+
+
+def grouped(
+    w: Weights, bias: Ints, x: Tensor, zero_point: int, window: Window, dilation: tuple[int, int], groups: int
+) -> LinearSource:
+    """Convolution of an ONNX kernel w.q (O, C/groups, KH, KW).
+
+    One input and one output channel a group make a depthwise node; other groups are filled up with
+    zero weights, as is a dilated kernel between its taps: the sums are the same.
+    """
+    outputs, inner = w.q.shape[:2]
+    channels = x.shape[2]
+    if groups < 1 or inner * groups != channels or outputs % groups:
+        raise Damaged(f"weights {w.q.shape} in {groups} groups do not fit {channels} input channels")
+    depthwise = groups == channels == outputs and groups > 1
+    taps = window.kernel[0] * window.kernel[1]
+    if taps * outputs * (1 if depthwise else channels) > MAX_WEIGHTS:
+        raise Unsupported(f"with its groups and dilation filled up it has more than {MAX_WEIGHTS} weights")
+    kernel = spread(w.q, dilation, (2, 3))
+    if depthwise:
+        total = bias - zero_point * kernel.sum(axis=(1, 2, 3))
+        node = Depthwise(
+            name="",
+            inputs=(x.name,),
+            output="",
+            weights=np.ascontiguousarray(kernel[:, 0].transpose(1, 2, 0)),
+            bias=total,
+            window=window,
+            pad_value=zero_point,
+        )
+        return LinearSource(node, x)
+    full = np.zeros((outputs, *window.kernel, channels), dtype=np.int64)
+    per_group = outputs // groups
+    for g in range(groups):
+        rows = slice(g * per_group, (g + 1) * per_group)
+        full[rows, :, :, g * inner : (g + 1) * inner] = kernel[rows].transpose(0, 2, 3, 1)
+    return linear(Weights(full, w.scale), bias, x, zero_point, window)
+
+
+def int32_bias(array: NDArray | None, outputs: int) -> Ints:
+    """Bias of a QLinear operation, or zeros."""
+    if array is None:
+        return np.zeros(outputs, dtype=np.int64)
+    if array.dtype != np.int32 or array.size not in (1, outputs):
+        raise Damaged(f"bias is {array.dtype} of {array.size}, not int32 of {outputs}")
+    return np.broadcast_to(array.ravel().astype(np.int64), (outputs,))

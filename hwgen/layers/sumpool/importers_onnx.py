@@ -1,0 +1,190 @@
+"""Average pools and means over the image, float between Dequantize and Quantize, and QLinear.
+
+QLinearGlobalAveragePool is integer: requantise(sum - zx*n) with float32 scale sx/(sy*n): exact.
+AveragePool, QLinearAveragePool, GlobalAveragePool and ReduceMean add *dequantised float32 values* one
+by one, so each addition rounds, and the result is not quite a function of the integer sum. The rule
+here is the same chain on the exact sum: float32(sum)*sx, / n, / sy. It differs from the runtime only where
+the mean lies within float32 noise of a tie; that is rare when sx/sy is arbitrary, and not rare
+(one mean in 2n and more) when both scales are equal. tests/golden/test_onnx_models.py counts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hwgen.ir.node import IllegalNode
+from hwgen.ir.tensor import Shape, Tensor
+from hwgen.layers.onnx_values import (
+    Context,
+    Damaged,
+    Index,
+    Operation,
+    Plane,
+    Quant,
+    Real,
+    Source,
+    Unsupported,
+    Value,
+    arranged,
+    integer_result,
+)
+from hwgen.layers.onnx_window import check_inside, kernel_shape, window
+from hwgen.layers.requantize_onnx import Floats, Scheme, requantize
+from hwgen.layers.sumpool.op import SumPool
+from hwgen.layers.window import Window
+from hwgen.numeric.rounding import Ints
+from hwgen.numeric.staircase import Staircase
+
+
+class SumSource(Source):
+    """Window sums of raw integers; a row for every number of pixels that a window sees inside the image.
+
+    counts: (rows,) those numbers; divisors: (rows,) what the runtime divides by."""
+
+    def __init__(self, x: Tensor, shape: Window, include_border: bool) -> None:
+        seen = np.add.reduce([t for _, _, t in shape.taps(np.ones((*x.shape[:2], 1), dtype=np.int64), 0)])
+        self.counts, rows = np.unique(seen[..., 0], return_inverse=True)
+        pixel_rows = rows.reshape(seen.shape[:2]) if len(self.counts) > 1 else None
+        super().__init__(self.counts * x.range.lo, self.counts * x.range.hi, pixel_rows)
+        area = shape.kernel[0] * shape.kernel[1]
+        self.divisors = np.full_like(self.counts, area) if include_border else self.counts
+        self.x, self.window = x, shape
+        self.per_channel = pixel_rows is None
+
+    def centred(self, acc: Ints, zero_point: int) -> Ints:
+        """Sums of (q - zero_point); acc is (rows, n), one row per count."""
+        return acc - (zero_point * self.counts)[:, None]
+
+    def emit(self, ctx: Context, op: Operation, act: Staircase | None, out: Scheme) -> Plane:
+        """The pool with its division."""
+        tensor = ctx.add(op, SumPool, (self.x,), window=self.window, act=act)
+        return Plane(out.dtype, tensor.range, tensor)
+
+    def shape(self, ctx: Context) -> Shape:
+        """(H, W, C) after pooling."""
+        return (*self.window.output_size(self.x.shape[:2]), self.x.shape[2])
+
+
+def average_pool(op: Operation, ctx: Context) -> Value:
+    """AveragePool between Dequantize and Quantize."""
+    x, scheme = ctx.dequantized(op, 0)
+    source = _pool(op, ctx.image(x))
+    return _mean(ctx, source, scheme, _image_index(source.shape(ctx)), integer_global=False)
+
+
+def global_average_pool(op: Operation, ctx: Context) -> Value:
+    """GlobalAveragePool between Dequantize and Quantize."""
+    x, scheme = ctx.dequantized(op, 0)
+    source = _whole(ctx.image(x))
+    return _mean(ctx, source, scheme, _image_index(source.shape(ctx)), integer_global=True)
+
+
+def reduce_mean(op: Operation, ctx: Context) -> Value:
+    """ReduceMean over both image axes."""
+    x, scheme = ctx.dequantized(op, 0)
+    axes = ctx.integers(op, 1, "axes") if op.has(1) else op.integers("axes")
+    rank = x.index.ndim
+    if rank != 4 or axes is None:
+        raise Unsupported("a mean over anything but the two image axes")
+    if any(not -rank <= a < rank for a in axes):
+        raise Damaged(f"axes {axes} of a tensor of rank {rank}")
+    over = sorted(a % rank for a in axes)
+    if over not in ([1, 2], [2, 3]):
+        raise Unsupported(f"a mean over axes {over}; both image axes are supported")
+    if over == [1, 2]:  # channel-last in the model
+        x = Quant(x.plane, x.index.transpose(0, 3, 1, 2))
+    source = _whole(ctx.image(x))
+    channels = source.x.shape[2]
+    kept = {True: (1, channels, 1, 1) if over == [2, 3] else (1, 1, 1, channels), False: (1, channels)}
+    dims = kept[bool(op.integer("keepdims", 1))]
+    return _mean(ctx, source, scheme, np.arange(channels, dtype=np.int32).reshape(dims), integer_global=False)
+
+
+def qlinear_average_pool(op: Operation, ctx: Context) -> Value:
+    """com.microsoft QLinearAveragePool: X, scale, zero point, Y's scale, zero point."""
+    if op.integer("channels_last", 0):
+        raise Unsupported("channels_last")
+    x = ctx.quant(op, 0)
+    scheme, out = ctx.scheme(op, 1, x.dtype), ctx.scheme(op, 3, x.dtype)
+    source = _pool(op, ctx.image(x))
+    rule = _float_rule(source, scheme, out)
+    return integer_result(ctx, op, source, rule, out, _image_index(source.shape(ctx)))
+
+
+def qlinear_global_average_pool(op: Operation, ctx: Context) -> Value:
+    """com.microsoft QLinearGlobalAveragePool: X, scale, zero point, Y's scale, zero point."""
+    x = ctx.quant(op, 0)
+    if op.integer("channels_last", 0):
+        if x.index.ndim != 4:
+            raise Unsupported(f"a global pool of rank {x.index.ndim}")
+        x = Quant(x.plane, x.index.transpose(0, 3, 1, 2))
+    scheme, out = ctx.scheme(op, 1, x.dtype), ctx.scheme(op, 3, x.dtype)
+    source = _whole(ctx.image(x))
+    channels = source.x.shape[2]
+    dims = (1, 1, 1, channels) if op.integer("channels_last", 0) else (1, channels, 1, 1)
+    index = np.arange(channels, dtype=np.int32).reshape(dims)
+    return integer_result(ctx, op, source, _integer_rule(source, scheme, out), out, index)
+
+
+def _pool(op: Operation, x: Tensor) -> SumSource:
+    shape, dilation = window(op, x.shape[:2], kernel_shape(op))
+    if dilation != (1, 1):
+        raise Unsupported("an average with dilation")
+    check_inside(shape)
+    include = bool(op.integer("count_include_pad", 0))
+    if include and op.integer("ceil_mode", 0):
+        raise Unsupported("count_include_pad together with ceil_mode")
+    try:
+        return SumSource(x, shape, include)
+    except IllegalNode as error:
+        raise Damaged(str(error)) from error
+
+
+def _whole(x: Tensor) -> SumSource:
+    return SumSource(x, Window(kernel=(x.shape[0], x.shape[1])), False)
+
+
+def _mean(ctx: Context, source: SumSource, scheme: Scheme, index: Index, integer_global: bool) -> Real:
+    divisors = source.divisors[:, None].astype(np.float32)
+
+    def chain(acc: Ints) -> Floats:
+        return source.centred(acc, scheme.zero_point).astype(np.float32) * np.float32(scheme.scale) / divisors
+
+    real = Real(source, chain, index)
+    if ctx.runtime == "ort-fused":
+        make = _integer_rule if integer_global else _float_rule
+        real.fused = lambda out: (source, make(source, scheme, out)) if out.dtype == scheme.dtype else None
+    return real
+
+
+def _float_rule(source: SumSource, scheme: Scheme, out: Scheme) -> Callable[[Ints], Ints]:
+    """rint(mean / sy + zy) as QLinearAveragePool writes it: the zero point is added before rounding."""
+    divisors = source.divisors[:, None].astype(np.float32)
+    limits = out.limits
+
+    def rule(acc: Ints) -> Ints:
+        mean = source.centred(acc, scheme.zero_point).astype(np.float32) * np.float32(scheme.scale) / divisors
+        steps = mean / np.float32(out.scale) + np.float32(out.zero_point)
+        return np.clip(np.rint(np.clip(steps, limits.lo, limits.hi)), limits.lo, limits.hi).astype(np.int64)
+
+    return rule
+
+
+def _integer_rule(source: SumSource, scheme: Scheme, out: Scheme) -> Callable[[Ints], Ints]:
+    scale = np.float32(scheme.scale) / (np.float32(out.scale) * np.float32(source.counts[0]))
+    return lambda acc: requantize(source.centred(acc, scheme.zero_point), scale, out)
+
+
+def _image_index(shape: Shape) -> Index:
+    return arranged(shape, (1, shape[2], shape[0], shape[1]))
+
+
+IMPORTERS = {
+    "AveragePool": average_pool,
+    "GlobalAveragePool": global_average_pool,
+    "ReduceMean": reduce_mean,
+    "QLinearAveragePool": qlinear_average_pool,
+    "QLinearGlobalAveragePool": qlinear_global_average_pool,
+}
