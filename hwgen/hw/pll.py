@@ -88,23 +88,23 @@ def _loop_dividers(multiple: int, pfd: Fraction) -> tuple[int, int] | None:
 
 
 class Pll(wiring.Component):
-    """Drives the clock domain `sync` of the module that holds it from the board's oscillator.
+    """A clock from the board's oscillator.
 
-    clk_in: the oscillator (In). locked: high while the clock is stable (Out, asynchronous to sync).
+    clk_in: the oscillator (In). clk_out: the clock (Out). locked: high while it runs (Out,
+    synchronous to clk_in).
 
-    `sync` has no reset: it stands still until the PLL has locked (two oscillator clocks later, so that
-    the gate's enable is clean), and every register has its initial value from the bitstream. A reset
-    net to every register would cost routing and speed and bring nothing.
+    clk_out stands still until the PLL has locked, and two oscillator clocks more, so that the gate's
+    enable is clean. The domain that it drives needs no reset then: every register starts with its
+    initial value from the bitstream. A reset net to every register would cost routing and speed.
     Cost: one EHXPLLL, one DCCA clock gate, two flip-flops.
     """
 
     def __init__(self, config: PllSettings) -> None:
         self.config = config
-        super().__init__({"clk_in": In(1), "locked": Out(1)})
+        super().__init__({"clk_in": In(1), "clk_out": Out(1), "locked": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.domains.sync = sync = ClockDomain("sync", reset_less=True)
         m.domains.pll_input = ClockDomain("pll_input", local=True, reset_less=True)
         raw, lock, waiting, enable = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [ClockSignal("pll_input").eq(self.clk_in), self.locked.eq(enable)]
@@ -147,5 +147,5 @@ class Pll(wiring.Component):
             o_CLKOS=raw,
             o_LOCK=lock,
         )
-        m.submodules.gate = Instance("DCCA", i_CLKI=raw, i_CE=enable, o_CLKO=sync.clk)
+        m.submodules.gate = Instance("DCCA", i_CLKI=raw, i_CE=enable, o_CLKO=self.clk_out)
         return m

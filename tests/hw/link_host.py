@@ -1,4 +1,4 @@
-"""A host for link tests: bytes as 8N1 waveforms, and back, written without the hardware's UART; small cores."""
+"""A host for link tests: bytes as 8N1 waveforms and back, without the hardware's UART; small cores."""
 
 from __future__ import annotations
 

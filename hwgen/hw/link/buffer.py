@@ -57,7 +57,8 @@ class InputBuffer(wiring.Component):
         m.submodules.memory = memory = Memory(shape=8, depth=depth, init=[])
         put, get = memory.write_port(), memory.read_port()
         address = Signal(range(depth))
-        in_beat, beat = Signal(range(per_beat)), Signal(range(self.beats))
+        in_beat, beat, last = Signal(range(per_beat)), Signal(range(self.beats)), Signal()
+        m.d.sync += last.eq(beat == self.beats - 1)  # a clock behind; beats are two apart at least
         byte, word = Signal(8), Signal(8 * per_beat)
         m.d.comb += [
             put.addr.eq(address),
@@ -94,7 +95,7 @@ class InputBuffer(wiring.Component):
                 with m.If(self.o.ready):
                     m.d.sync += beat.eq(beat + 1)
                     m.next = "READ"
-                    with m.If(beat == self.beats - 1):
+                    with m.If(last):
                         m.next = "IDLE"
         return m
 
@@ -130,7 +131,8 @@ class OutputBuffer(wiring.Component):
         m.submodules.memory = memory = Memory(shape=8, depth=depth, init=[])
         put, get = memory.write_port(), memory.read_port()
         address = Signal(range(depth))
-        in_beat, beat = Signal(range(per_beat)), Signal(range(self.beats))
+        in_beat, beat, last = Signal(range(per_beat)), Signal(range(self.beats)), Signal()
+        m.d.sync += last.eq(beat == self.beats - 1)  # a clock behind; beats are two apart at least
         word = Signal(8 * per_beat)
         beat_bits = self.i.payload.as_value()
         lanes = [beat_bits[at : at + element.width] for at in range(0, len(beat_bits), element.width)]
@@ -160,6 +162,6 @@ class OutputBuffer(wiring.Component):
                 with m.If(in_beat == per_beat - 1):
                     m.d.sync += [in_beat.eq(0), beat.eq(beat + 1)]
                     m.next = "RECEIVE"
-                    with m.If(beat == self.beats - 1):
+                    with m.If(last):
                         m.next = "IDLE"
         return m

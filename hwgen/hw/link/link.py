@@ -1,19 +1,18 @@
 """The device's end of the small protocol: frames in, one tensor through the core, frames out.
 
-The protocol is described in `hwgen.runtime.link`. One request at a time; half duplex, so one CRC unit
-and one byte counter serve both directions.
+The protocol is described in `hwgen.runtime.link`. One request at a time: received, run, answered.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.hw.link.buffer import InputBuffer, OutputBuffer, beats_of, bytes_per_beat
-from hwgen.hw.link.crc import Crc16
+from hwgen.hw.link.frames import AnswerSender, RequestReceiver
 from hwgen.hw.link.uart import UartReceiver, UartTransmitter
-from hwgen.runtime.link import CRC_BYTES, HEADER_BYTES, ID_BYTES, MAX_LENGTH, SYNC, Request, Status
+from hwgen.runtime.link import ID_BYTES, MAX_LENGTH, Status
 from hwgen.support.errors import UsageError
 
 
@@ -65,158 +64,44 @@ class Link(wiring.Component):
         m = Module()
         m.submodules.receiver = receiver = UartReceiver(self.clocks_per_bit)
         m.submodules.transmitter = transmitter = UartTransmitter(self.clocks_per_bit)
-        m.submodules.crc = crc = Crc16()
+        m.submodules.request = request = RequestReceiver(self.input_bytes, self.idle_clocks)
+        m.submodules.answer = answer = AnswerSender(self.output_bytes, self.design_id)
         m.submodules.input = source = InputBuffer(self.to_core, self.inputs)
         m.submodules.output = sink = OutputBuffer(self.from_core, self.outputs)
+        wiring.connect(m, receiver.o, request.i)
+        wiring.connect(m, answer.o, transmitter.i)
         wiring.connect(m, wiring.flipped(self.o), source.o)
         wiring.connect(m, sink.i, wiring.flipped(self.i))
-        m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx), source.data.eq(receiver.o.payload)]
-        got, byte = receiver.o.valid, receiver.o.payload
-        m.d.comb += receiver.o.ready.eq(1)
-
-        header = Signal(8 * HEADER_BYTES)  # code in the low byte, then the length
-        status = Signal(Status)
-        identify = Signal()  # what an OK answer carries
-        left = Signal(range(max(self.input_bytes, self.output_bytes, HEADER_BYTES)))  # bytes to go, minus 1
-        code, length = header[:8], header[8:]
-        answer_bytes = Mux(status != Status.OK, 0, Mux(identify, ID_BYTES, self.output_bytes))
-        answer_last = Mux(identify, ID_BYTES - 1, self.output_bytes - 1)  # of an OK answer
-        idle = self._idle(m, got)
-
-        sending = Signal(8)
-        sent = transmitter.i.valid & transmitter.i.ready
-        m.d.comb += transmitter.i.payload.eq(sending)
-        # CRC over whatever passes, in the states below that ask for it
-        crc_receives, crc_sends = Signal(), Signal()
+        failed = Signal()
+        m.d.sync += failed.eq(request.status != Status.OK)
         m.d.comb += [
-            crc.valid.eq(crc_receives & got | crc_sends & sent),
-            crc.data.eq(Mux(crc_receives, byte, sending)),
-            self.error.eq(status != Status.OK),
+            receiver.rx.eq(self.rx),
+            self.tx.eq(transmitter.tx),
+            source.data.eq(request.data),
+            source.write.eq(request.write),
+            source.rewind.eq(request.rewind),
+            answer.status.eq(request.status),
+            answer.identify.eq(request.identify),
+            answer.data.eq(sink.data),
+            sink.rewind.eq(answer.rewind),
+            sink.advance.eq(answer.advance),
+            self.error.eq(failed),
         ]
-
-        def fail(reason: Status) -> None:
-            m.d.sync += status.eq(reason)
-            m.next = "ANSWER"
-
-        def broken() -> None:
-            """A frame that stops half way is answered, not waited for."""
-            m.d.comb += crc_receives.eq(1)
-            with m.If(idle):
-                fail(Status.TRUNCATED)
-
-        m.d.comb += self.busy.eq(1)
+        m.d.sync += self.busy.eq(request.busy)
         with m.FSM():
-            with m.State("SYNC"):
-                m.d.comb += [self.busy.eq(0), source.rewind.eq(1), crc.clear.eq(1)]
-                with m.If(got & (byte == SYNC[0])):
-                    m.next = "SYNC 2"
-            with m.State("SYNC 2"):
-                m.d.comb += self.busy.eq(0)
-                m.d.sync += left.eq(HEADER_BYTES - 1)
-                with m.If(got):
-                    with m.If(byte == SYNC[1]):
-                        m.next = "HEADER"
-                    with m.Elif(byte != SYNC[0]):
-                        m.next = "SYNC"
-                with m.Elif(idle):
-                    m.next = "SYNC"
-            with m.State("HEADER"):
-                broken()
-                with m.If(got):
-                    m.d.sync += [header.eq(Cat(header[8:], byte)), left.eq(left - 1)]
-                    with m.If(left == 0):
-                        m.next = "REQUEST"
-            with m.State("REQUEST"):
-                m.d.sync += [identify.eq(code == Request.IDENTIFY), left.eq(self.input_bytes - 1)]
-                with m.If((code == Request.RUN) & (length == self.input_bytes)):
-                    m.next = "PAYLOAD"
-                with m.Elif((code == Request.IDENTIFY) & (length == 0)):
-                    m.d.sync += left.eq(CRC_BYTES - 1)
-                    m.next = "CRC"
-                with m.Else():
-                    m.next = "SKIP"
-            with m.State("PAYLOAD"):
-                broken()
-                m.d.comb += source.write.eq(got)
-                with m.If(got):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 0):
-                        m.d.sync += left.eq(CRC_BYTES - 1)
-                        m.next = "CRC"
-            with m.State("CRC"):
-                broken()
-                with m.If(got):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 0):
-                        m.next = "CHECK"
-            with m.State("CHECK"):  # the CRC of the last byte is there by now
-                m.d.sync += status.eq(Status.OK)
-                with m.If(crc.value != 0):
-                    fail(Status.BAD_CRC)
-                with m.Elif(identify):
-                    m.next = "ANSWER"
-                with m.Else():
+            with m.State("REQUEST"), m.If(request.verdict):
+                m.next = "DECIDE"
+            with m.State("DECIDE"):  # `failed` is that of this request by now
+                m.next = "ANSWER"
+                with m.If(~failed & ~request.identify):
                     m.d.comb += [source.play.eq(1), sink.take.eq(1)]
                     m.next = "RUN"
             with m.State("RUN"), m.If(source.done & sink.done):
                 m.next = "ANSWER"
-            # Where a frame that is not understood ends cannot be known: wait for silence.
-            with m.State("SKIP"), m.If(idle):
-                fail(Status.BAD_REQUEST)
-
             with m.State("ANSWER"):
-                m.d.comb += [crc.clear.eq(1), sink.rewind.eq(1)]
-                m.d.sync += header.eq(Cat(status, Const(0, 8 - len(status)), answer_bytes))
-                m.next = "SEND SYNC"
-            with m.State("SEND SYNC"):
-                m.d.comb += [sending.eq(SYNC[0]), transmitter.i.valid.eq(1)]
-                with m.If(sent):
-                    m.next = "SEND SYNC 2"
-            with m.State("SEND SYNC 2"):
-                m.d.comb += [sending.eq(SYNC[1]), transmitter.i.valid.eq(1)]
-                m.d.sync += left.eq(HEADER_BYTES - 1)
-                with m.If(sent):
-                    m.next = "SEND HEADER"
-            with m.State("SEND HEADER"):
-                m.d.comb += [sending.eq(header[:8]), transmitter.i.valid.eq(1), crc_sends.eq(1)]
-                with m.If(sent):
-                    m.d.sync += [header.eq(header[8:]), left.eq(left - 1)]
-                    with m.If(left == 0):
-                        m.d.sync += left.eq(answer_last)
-                        m.next = "SEND PAYLOAD"
-                        with m.If(status != Status.OK):
-                            m.next = "SEND CRC"
-            with m.State("SEND PAYLOAD"):
-                identity = Array(self.design_id >> 8 * k & 0xFF for k in range(ID_BYTES))
-                at = ~left[: (ID_BYTES - 1).bit_length()]
-                m.d.comb += [sending.eq(Mux(identify, identity[at], sink.data)), crc_sends.eq(1)]
-                m.d.comb += [transmitter.i.valid.eq(1), sink.advance.eq(sent)]
-                with m.If(sent):
-                    m.d.sync += left.eq(left - 1)
-                    m.next = "FETCH"
-                    with m.If(left == 0):
-                        m.next = "SEND CRC"
-            with m.State("FETCH"):  # two clocks until the output buffer shows its next byte
-                m.next = "FETCH 2"
-            with m.State("FETCH 2"):
-                m.next = "SEND PAYLOAD"
-            with m.State("SEND CRC"):
-                m.d.comb += [sending.eq(crc.value[8:]), transmitter.i.valid.eq(1)]
-                with m.If(sent):
-                    m.next = "SEND CRC 2"
-            with m.State("SEND CRC 2"):
-                m.d.comb += [sending.eq(crc.value[:8]), transmitter.i.valid.eq(1)]
-                with m.If(sent):
-                    m.next = "SYNC"
+                m.d.comb += answer.start.eq(1)
+                m.next = "SENDING"
+            with m.State("SENDING"), m.If(answer.done):
+                m.d.comb += request.resume.eq(1)
+                m.next = "REQUEST"
         return m
-
-    def _idle(self, m: Module, got: Signal) -> Signal:
-        """High once `idle_clocks` have gone by without a byte."""
-        timer = Signal(range(-1, self.idle_clocks), init=-1)
-        with m.If(got):
-            m.d.sync += timer.eq(self.idle_clocks - 1)
-        with m.Elif(timer >= 0):
-            m.d.sync += timer.eq(timer - 1)
-        idle = Signal()
-        m.d.comb += idle.eq(timer < 0)
-        return idle

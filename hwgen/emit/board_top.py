@@ -1,0 +1,113 @@
+"""The whole design on a board: clock, link, core. What is placed and routed is what works.
+
+oscillator ─ PLL ─▶ sync        uart_rx ─▶ link ─▶ core ─▶ link ─▶ uart_tx        leds: on, busy, error
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.back import rtlil
+from amaranth.hdl import ClockDomain, Const, Elaboratable, Fragment, Module, Signal
+from amaranth.hdl._ir import PortDirection
+from amaranth.lib import wiring
+
+from hwgen.emit.verilog import rtlil_to_verilog
+from hwgen.flow.board import Board
+from hwgen.hw.link.link import Link
+from hwgen.hw.link.uart import divisor
+from hwgen.hw.pll import Pll, settings
+from hwgen.runtime.link import BAUD, IDLE_SECONDS
+from hwgen.support.errors import UsageError
+
+TOP = "top"
+_PLLS = {"ecp5": Pll}
+
+
+class BoardTop(Elaboratable):
+    """A core behind the board's UART, with the port names that the board's pin constraints use.
+
+    core: component with input stream `i` and output stream `o` of ArrayLayout(shape, lanes).
+    clock_hz: wanted; `self.clock_hz` is what the PLL gives, the nearest that is not above it.
+    inputs, outputs: elements of one input and one output tensor. design_id: what IDENTIFY answers.
+    pll: False leaves clock and reset to the caller (ports `clk` and `rst` in Verilog, domain `sync` in
+    Amaranth's simulator); clock_hz then only sets the UART's divisor. For simulation.
+
+    Ports: clk, uart_rx (in), uart_tx, leds (out). LED 0: configured, 1: busy, 2: the last answer was an
+    error. UsageError: a clock that the PLL or the UART cannot make, or tensors that the link cannot hold.
+    """
+
+    def __init__(
+        self,
+        core: Any,
+        board: Board,
+        clock_hz: float,
+        *,
+        inputs: int,
+        outputs: int,
+        design_id: int = 0,
+        baud: float = BAUD,
+        idle_seconds: float = IDLE_SECONDS,
+        pll: bool = True,
+    ) -> None:
+        if pll and board.family not in _PLLS:
+            raise UsageError(f"no PLL for the family {board.family!r}", where=board.name)
+        self.core, self.board = core, board
+        self.pll = settings(board.clock_hz, clock_hz) if pll else None
+        self.clock_hz = float(self.pll.output_hz) if self.pll else float(clock_hz)
+        self.link = Link(
+            core.i.payload.shape(),
+            core.o.payload.shape(),
+            inputs=inputs,
+            outputs=outputs,
+            clocks_per_bit=divisor(self.clock_hz, baud),
+            idle_clocks=max(1, round(self.clock_hz * idle_seconds)),
+            design_id=design_id,
+        )
+        self.clk = Signal()
+        self.uart_rx = Signal(init=1)
+        self.uart_tx = Signal(init=1)
+        self.leds = Signal(len(board.leds.pins))
+
+    def ports(self) -> dict[str, tuple[Signal, PortDirection]]:
+        """Top ports by name."""
+        inward, outward = PortDirection.Input, PortDirection.Output
+        clock = {"clk": (self.clk, inward)} if self.pll else {}
+        return {
+            **clock,
+            "uart_rx": (self.uart_rx, inward),
+            "uart_tx": (self.uart_tx, outward),
+            "leds": (self.leds, outward),
+        }
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if self.pll is not None:
+            m.submodules.pll = pll = _PLLS[self.board.family](self.pll)
+            # every register starts with its initial value, and the clock only when it is stable: no reset
+            m.domains.sync = sync = ClockDomain("sync", reset_less=True)
+            m.d.comb += [pll.clk_in.eq(self.clk), sync.clk.eq(pll.clk_out)]
+        m.submodules.core = self.core
+        m.submodules.link = link = self.link
+        wiring.connect(m, link.o, self.core.i)
+        wiring.connect(m, self.core.o, link.i)
+        states = Signal(3)
+        m.d.comb += [
+            link.rx.eq(self.uart_rx),
+            self.uart_tx.eq(link.tx),
+            states.eq(Const(1, 1) | link.busy << 1 | link.error << 2),
+            self.leds.eq(states),
+        ]
+        return m
+
+
+def to_rtlil(top: BoardTop, *, source_lines: bool = False) -> str:
+    """RTLIL with the module `top`; straight into `flow.synth.synthesise` as an `.il` file."""
+    fragment = Fragment.get(top, None)
+    text, _ = rtlil.convert_fragment(fragment, top.ports(), TOP, emit_src=source_lines)
+    return text
+
+
+def to_verilog(top: BoardTop) -> str:
+    """Verilog with the module `top`. ToolError if Yosys fails."""
+    return rtlil_to_verilog(to_rtlil(top), TOP)
