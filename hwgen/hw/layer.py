@@ -15,6 +15,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hwgen.hw.globalpool import GlobalSum
 from hwgen.hw.outqueue import OutQueue
 from hwgen.hw.serializer import Serializer
 from hwgen.hw.stream import lanes_stream
@@ -48,8 +49,8 @@ class LayerUnit(wiring.Component):
         self.activation = activation
         per_group = pe // lanes
         fixed = reducer.latency + (activation.latency if activation else 0)
-        flight = ceil((window.latency + fixed + per_group + 6) / words) + 1  # groups on their way at full pace
-        self.queue = OutQueue(shape=out, lanes=lanes, depth=per_group * (flight + 1), reserve=per_group)
+        flight = ceil((window.latency + fixed + per_group + 6) / words)  # groups on their way at full pace
+        self.queue = OutQueue(shape=out, lanes=lanes, depth=per_group * (flight + 3), reserve=per_group)
         super().__init__({"i": In(lanes_stream(window.value, window.geometry.lanes)), "o": Out(lanes_stream(out, lanes))})
 
     def elaborate(self, platform: object) -> Module:
@@ -69,4 +70,25 @@ class LayerUnit(wiring.Component):
             wiring.connect(m, self.serializer.o, self.queue.i)
         wiring.connect(m, self.queue.o, wiring.flipped(self.o))
         m.d.comb += [self.window.permit.eq(self.queue.permit), self.queue.start.eq(self.window.start)]
+        return m
+
+
+class TotalsUnit(wiring.Component):
+    """The same around running totals: GlobalSum, activation, queue. i and o as the layer's."""
+
+    def __init__(self, *, totals: GlobalSum, lanes: int, activation: wiring.Component, out: Range) -> None:
+        self.totals, self.activation = totals, activation
+        self.queue = OutQueue(shape=out, lanes=lanes, depth=activation.latency + 8, reserve=1)
+        super().__init__({"i": In(lanes_stream(totals.value, totals.lanes)), "o": Out(lanes_stream(out, lanes))})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.totals = self.totals
+        m.submodules.activation = self.activation
+        m.submodules.queue = self.queue
+        wiring.connect(m, wiring.flipped(self.i), self.totals.i)
+        wiring.connect(m, self.totals.o, self.activation.i)
+        wiring.connect(m, self.activation.o, self.queue.i)
+        wiring.connect(m, self.queue.o, wiring.flipped(self.o))
+        m.d.comb += [self.totals.permit.eq(self.queue.permit), self.queue.start.eq(self.totals.start)]
         return m

@@ -1,9 +1,9 @@
 """Folding choice: the fastest pipeline that fits, or the smallest that is fast enough.
 
-Every layer gets the cheapest folding that works at a common number of clocks per inference. Cheap
-means LUTs plus a price for DSPs and block RAMs; the price of a DSP is raised until they suffice (a
-Lagrange multiplier: each layer then chooses alone, and their choices add up to a good whole). The
-number of clocks is found by bisection over the values that any folding offers.
+Every layer gets the cheapest folding that works at a common number of clocks per inference. Where
+that takes more DSPs (then block RAMs) than there are, layers are moved to other foldings or product
+forms, each time the one that pays the fewest LUTs for what it gives back. The number of clocks is
+found by bisection over the values that any folding offers.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ from hwgen.plan.plan import Plan, ask, finish
 from hwgen.support.errors import FitError
 from hwgen.targets.base import Target
 from hwgen.targets.resources import Resources
-
-DSP_PRICES = (0, 10, 20, 30, 40, 60, 80, 90, 100, 110, 120, 140, 180, 250, 400, 1000)  # LUT4 for a DSP
-BRAM_PRICES = (0, 50, 200, 1000)  # LUT4 for a block RAM
 
 
 @dataclass(frozen=True)
@@ -96,30 +93,37 @@ class Planner:
 
     def _fitted(self, cycles: int) -> dict[str, Folding] | None:
         """Cheapest choice at `cycles` that fits the budget, or None."""
-        for bram_price in BRAM_PRICES:
-            for dsp_price in DSP_PRICES:
-                chosen = self._cheapest(cycles, dsp_price, bram_price)
-                total = sum((c.cost for c in chosen.values()), Resources())
-                over = total.over(self.budget)
-                if not over:
-                    return {name: choice.folding for name, choice in chosen.items()}
-                if "dsp" not in over:
+        chosen = self._within(cycles)
+        if self._total(chosen).over(self.budget):
+            return None
+        return {name: choice.folding for name, choice in chosen.items()}
+
+    def _within(self, cycles: int) -> dict[str, _Choice]:
+        """The cheapest choices, then exchanged one by one, best bargain first, until DSPs and block RAMs suffice."""
+        allowed = {name: [c for c in cs if c.cycles <= cycles] for name, cs in self._choices.items()}
+        chosen = {name: min(choices, key=_price) for name, choices in allowed.items()}
+        for scarce in ("dsp", "bram"):
+            while getattr(self._total(chosen), scarce) > getattr(self.budget, scarce):
+                bargains = [
+                    ((_price(other) - _price(now)) / (_amount(now, scarce) - _amount(other, scarce)), name, i)
+                    for name, now in chosen.items()
+                    for i, other in enumerate(allowed[name])
+                    if _amount(other, scarce) < _amount(now, scarce)
+                    and (scarce == "dsp" or other.cost.dsp <= now.cost.dsp)
+                ]
+                if not bargains:
                     break
-        return None
+                _, name, i = min(bargains)
+                chosen[name] = allowed[name][i]
+        return chosen
 
-    def _cheapest(self, cycles: int, dsp_price: int, bram_price: int) -> dict[str, _Choice]:
-        def price(choice: _Choice) -> float:
-            cost = choice.cost
-            return cost.lut4 + 0.3 * cost.ff + dsp_price * cost.dsp + (20 + bram_price) * cost.bram
-
-        return {
-            name: min((c for c in choices if c.cycles <= cycles), key=price)
-            for name, choices in self._choices.items()
-        }
+    @staticmethod
+    def _total(chosen: dict[str, _Choice]) -> Resources:
+        return sum((choice.cost for choice in chosen.values()), Resources())
 
     def _too_big(self, cycles: int) -> FitError:
-        chosen = self._cheapest(cycles, DSP_PRICES[-1], BRAM_PRICES[-1])
-        total = sum((c.cost for c in chosen.values()), Resources())
+        chosen = self._within(cycles)
+        total = self._total(chosen)
         wants = ", ".join(
             f"{getattr(total, name)} {name} of {getattr(self.budget, name)}" for name in total.over(self.budget)
         )
@@ -129,6 +133,16 @@ class Planner:
             where=largest,
             hint="take a larger board or ask for fewer inferences a second",
         )
+
+
+def _price(choice: _Choice) -> float:
+    """In LUT4s: flip-flops mostly ride along in the same sites, a DSP or block RAM is there to be used."""
+    cost = choice.cost
+    return cost.lut4 + 0.3 * cost.ff + 5 * cost.dsp + 20 * cost.bram
+
+
+def _amount(choice: _Choice, resource: str) -> int:
+    return getattr(choice.cost, resource)
 
 
 def _no_worse(a: Resources, b: Resources) -> bool:

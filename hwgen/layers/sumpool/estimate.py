@@ -1,0 +1,56 @@
+"""Foldings, cycles and cost of `sumpool`."""
+
+from __future__ import annotations
+
+from hwgen.hw.staircase import staircase_cost
+from hwgen.ir.tensor import Tensor
+from hwgen.layers import pooling
+from hwgen.layers.folding import Folding, Stage, drain_cost, window_cost
+from hwgen.layers.sumpool.op import SumPool
+from hwgen.targets.base import Target
+from hwgen.targets.resources import Resources
+
+
+def foldings(node: SumPool, inputs: list[Tensor]) -> list[Folding]:
+    """Every divisor of the channels."""
+    (x,) = inputs
+    return pooling.global_foldings(x) if pooling.is_global(node.window, x) else pooling.foldings(node.window, x)
+
+
+def products(node: SumPool, inputs: list[Tensor], folding: Folding, target: Target) -> list[str]:
+    """None: there is nothing to multiply."""
+    return [""]
+
+
+def interval(node: SumPool, inputs: list[Tensor], folding: Folding) -> int:
+    """Clocks per output pixel."""
+    (x,) = inputs
+    if pooling.is_global(node.window, x):
+        return pooling.global_interval(x, folding)
+    return pooling.interval(node.window, x, folding)
+
+
+def cost(node: SumPool, inputs: list[Tensor], folding: Folding, target: Target) -> Resources:
+    """Window or totals, an adder a lane, activation, queue."""
+    (x,) = inputs
+    acc = node.acc_range(x.range).width
+    out = node.act.range.width if node.act else acc
+    if pooling.is_global(node.window, x):
+        blocks = x.shape[2] // folding.simd
+        memory = 8 * -(-blocks // 16) * -(-acc * folding.simd // 4) if blocks > 1 else 0
+        total = Resources(lut4=40 + 2 * acc * folding.simd + memory, ff=40 + 3 * acc * folding.simd)
+    else:
+        total = window_cost(pooling.geometry(node.window, x, folding), x.range.width)
+        total += Resources(lut4=acc * folding.pe, ff=acc * folding.pe)
+    total += drain_cost(folding.pe, folding.lanes, acc, out)
+    if node.act is not None:
+        total += staircase_cost(node.act, lanes=folding.lanes, channels=x.shape[2], target=target)
+    return total
+
+
+def stage(node: SumPool, inputs: list[Tensor], folding: Folding) -> Stage:
+    """Rows of the window, one pixel every interval; or the whole image at once."""
+    (x,) = inputs
+    if pooling.is_global(node.window, x):
+        return pooling.global_stage(x, folding)
+    return pooling.stage(node.window, x, folding)
