@@ -1,66 +1,33 @@
 """Writes small int8 .tflite files: one method an operation, float-free, with the scales one gives it.
 
-    net = TfliteWriter()
+    net = TfliteWriter()  # int8; or "uint8", or ("int8", "int4") for int4 weights
     x = net.input((1, 8, 8, 1), Quantization(1 / 16, -128))
     y = net.conv(x, weights, [0.01], bias, Quantization(0.05, -128), activation="RELU")
     net.output(net.softmax(net.dense(net.reshape(y, (1, 512)), ...)))
     Path("net.tflite").write_bytes(net.finish())
 
-Weights and biases are the integers that the file will hold; `compress` chooses them. The schema's
-classes come from the `tflite` package, the bytes from `flatbuffers`.
+Weights and biases are the integers that the file will hold; whoever trains the net chooses them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import tflite
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-_TYPES = {
-    "float32": (tflite.TensorType.FLOAT32, np.float32),
-    "int8": (tflite.TensorType.INT8, np.int8),
-    "uint8": (tflite.TensorType.UINT8, np.uint8),
-    "int32": (tflite.TensorType.INT32, np.int32),
-    "int64": (tflite.TensorType.INT64, np.int64),
-}
-
-
-@dataclass(frozen=True)
-class Quantization:
-    """real = scale * (q - zero_point) per tensor, or per channel along `axis`."""
-
-    scale: float | Sequence[float]
-    zero_point: int = 0
-    axis: int = 0
-
-    @property
-    def scales(self) -> NDArray[np.float32]:
-        """All scales in float32, as the file keeps them."""
-        return np.atleast_1d(np.asarray(self.scale, dtype=np.float32))
-
-
-@dataclass(frozen=True)
-class TensorRef:
-    """A tensor of the file being written."""
-
-    index: int
-    shape: tuple[int, ...]
-    dtype: str
-    quantization: Quantization | None
+from hwgen.compress.tflite_file import TYPES, OperationRecord, Quantization, TensorRecord, TensorRef, assemble
 
 
 class TfliteWriter:
     """Collects tensors and operations; `finish` gives the file's bytes."""
 
-    def __init__(self, dtype: str = "int8") -> None:
-        self.dtype = dtype
-        self._tensors: list[tuple[TensorRef, str, NDArray | None]] = []
-        self._operations: list[tuple[str, list[int], list[int], str, dict[str, Any]]] = []
+    def __init__(self, dtype: str = "int8", weight_dtype: str | None = None) -> None:
+        self.dtype, self.weight_dtype = dtype, weight_dtype or dtype
+        self._tensors: list[TensorRecord] = []
+        self._operations: list[OperationRecord] = []
         self._inputs: list[int] = []
         self._outputs: list[int] = []
 
@@ -78,10 +45,10 @@ class TfliteWriter:
         dtype = dtype or self.dtype
         index = len(self._tensors)
         ref = TensorRef(index, tuple(int(n) for n in shape), dtype, quantization)
-        values = None if data is None else np.asarray(data, dtype=_TYPES[dtype][1])
+        values = None if data is None else np.asarray(data, dtype=TYPES[dtype][1])
         if values is not None and values.shape != ref.shape:
             raise ValueError(f"data of shape {values.shape} for a tensor of {ref.shape}")
-        self._tensors.append((ref, name or f"tensor_{index}", values))
+        self._tensors.append(TensorRecord(ref, name or f"tensor_{index}", values))
         return ref
 
     def constant(self, values: ArrayLike, dtype: str, quantization: Quantization | None = None) -> TensorRef:
@@ -120,7 +87,7 @@ class TfliteWriter:
         """Any operation with one output: schema names for the kind, its options and their fields."""
         out = self.tensor(shape, quantization, dtype)
         indices = [-1 if ref is None else ref.index for ref in inputs]
-        self._operations.append((kind, indices, [out.index], options, fields))
+        self._operations.append(OperationRecord(kind, indices, [out.index], options, fields))
         return out
 
     def conv(
@@ -142,7 +109,7 @@ class TfliteWriter:
         size = _window_size(x.shape, weights.shape[1:3], stride, padding, dilation)
         return self.operation(
             "CONV_2D",
-            [x, self.constant(weights, self.dtype, q), self._bias(x, q, bias)],
+            [x, self.constant(weights, self.weight_dtype, q), self._bias(x, q, bias)],
             (1, *size, weights.shape[0]),
             out,
             "Conv2DOptions",
@@ -170,7 +137,7 @@ class TfliteWriter:
         size = _window_size(x.shape, weights.shape[1:3], stride, padding, dilation)
         return self.operation(
             "DEPTHWISE_CONV_2D",
-            [x, self.constant(weights, self.dtype, q), self._bias(x, q, bias)],
+            [x, self.constant(weights, self.weight_dtype, q), self._bias(x, q, bias)],
             (1, *size, weights.shape[3]),
             out,
             "DepthwiseConv2DOptions",
@@ -197,7 +164,7 @@ class TfliteWriter:
         shape = (*x.shape[:-1], weights.shape[0]) if keep_dims else (1, weights.shape[0])
         return self.operation(
             "FULLY_CONNECTED",
-            [x, self.constant(weights, self.dtype, q), self._bias(x, q, bias)],
+            [x, self.constant(weights, self.weight_dtype, q), self._bias(x, q, bias)],
             shape,
             out,
             "FullyConnectedOptions",
@@ -287,47 +254,9 @@ class TfliteWriter:
         scales = x.quantization.scales[0] * weights.scales
         return self.constant(bias, "int32", Quantization(scales.tolist(), 0, 0))
 
-    # The file
-
     def finish(self) -> bytes:
         """The file's bytes."""
-        b = flatbuffers.Builder(1 << 16)
-        kinds = sorted({kind for kind, *_ in self._operations})
-        codes = [_operator_code(b, kind) for kind in kinds]
-        buffers = [_buffer(b, None)]
-        tensors = []
-        for ref, name, values in self._tensors:
-            number = 0
-            if values is not None:
-                number = len(buffers)
-                buffers.append(_buffer(b, values))
-            tensors.append(_tensor(b, ref, name, number))
-        operators = [
-            _operator(b, kinds.index(kind), inputs, outputs, options, fields)
-            for kind, inputs, outputs, options, fields in self._operations
-        ]
-        parts = [
-            _offsets(b, tensors),
-            _array(b, self._inputs),
-            _array(b, self._outputs),
-            _offsets(b, operators),
-        ]
-        tflite.SubGraphStart(b)
-        tflite.SubGraphAddTensors(b, parts[0])
-        tflite.SubGraphAddInputs(b, parts[1])
-        tflite.SubGraphAddOutputs(b, parts[2])
-        tflite.SubGraphAddOperators(b, parts[3])
-        subgraphs = _offsets(b, [tflite.SubGraphEnd(b)])
-        description = b.CreateString("hwgen")
-        all_codes, all_buffers = _offsets(b, codes), _offsets(b, buffers)
-        tflite.ModelStart(b)
-        tflite.ModelAddVersion(b, 3)
-        tflite.ModelAddOperatorCodes(b, all_codes)
-        tflite.ModelAddSubgraphs(b, subgraphs)
-        tflite.ModelAddDescription(b, description)
-        tflite.ModelAddBuffers(b, all_buffers)
-        b.Finish(tflite.ModelEnd(b), file_identifier=b"TFL3")
-        return bytes(b.Output())
+        return assemble(self._tensors, self._operations, self._inputs, self._outputs)
 
 
 def _window_size(
@@ -356,93 +285,3 @@ def _window_fields(padding: str, stride: tuple[int, int], activation: str) -> di
 
 def _activation(name: str) -> int:
     return getattr(tflite.ActivationFunctionType, name)
-
-
-def _array(b: flatbuffers.Builder, values: ArrayLike, dtype: type = np.int32) -> int:
-    return b.CreateNumpyVector(np.asarray(values, dtype=dtype))
-
-
-def _offsets(b: flatbuffers.Builder, offsets: Sequence[int]) -> int:
-    b.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
-        b.PrependUOffsetTRelative(offset)
-    return b.EndVector()
-
-
-def _operator_code(b: flatbuffers.Builder, kind: str) -> int:
-    code = getattr(tflite.BuiltinOperator, kind)
-    tflite.OperatorCodeStart(b)
-    tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(code, 127))
-    tflite.OperatorCodeAddVersion(b, _VERSIONS.get(kind, 2))
-    tflite.OperatorCodeAddBuiltinCode(b, code)
-    return tflite.OperatorCodeEnd(b)
-
-
-_VERSIONS = {
-    "CONV_2D": 3,
-    "DEPTHWISE_CONV_2D": 3,
-    "FULLY_CONNECTED": 4,
-    "RESHAPE": 1,
-    "QUANTIZE": 1,
-    "RELU_N1_TO_1": 1,
-}
-
-
-def _buffer(b: flatbuffers.Builder, values: NDArray | None) -> int:
-    data = None
-    if values is not None:
-        raw = values.astype(values.dtype.newbyteorder("<")).tobytes()
-        b.StartVector(1, len(raw), 16)
-        b.head = b.head - len(raw)
-        b.Bytes[b.head : b.head + len(raw)] = raw
-        data = b.EndVector()
-    tflite.BufferStart(b)
-    if data is not None:
-        tflite.BufferAddData(b, data)
-    return tflite.BufferEnd(b)
-
-
-def _tensor(b: flatbuffers.Builder, ref: TensorRef, name: str, number: int) -> int:
-    quantization = None
-    if ref.quantization is not None:
-        scales = _array(b, ref.quantization.scales, np.float32)
-        zeros = _array(b, [ref.quantization.zero_point] * ref.quantization.scales.size, np.int64)
-        tflite.QuantizationParametersStart(b)
-        tflite.QuantizationParametersAddScale(b, scales)
-        tflite.QuantizationParametersAddZeroPoint(b, zeros)
-        tflite.QuantizationParametersAddQuantizedDimension(b, ref.quantization.axis)
-        quantization = tflite.QuantizationParametersEnd(b)
-    shape, text = _array(b, ref.shape), b.CreateString(name)
-    tflite.TensorStart(b)
-    tflite.TensorAddShape(b, shape)
-    tflite.TensorAddType(b, _TYPES[ref.dtype][0])
-    tflite.TensorAddBuffer(b, number)
-    tflite.TensorAddName(b, text)
-    if quantization is not None:
-        tflite.TensorAddQuantization(b, quantization)
-    return tflite.TensorEnd(b)
-
-
-def _operator(
-    b: flatbuffers.Builder,
-    code: int,
-    inputs: list[int],
-    outputs: list[int],
-    options: str,
-    fields: dict[str, Any],
-) -> int:
-    table = None
-    if options:
-        getattr(tflite, f"{options}Start")(b)
-        for name, value in fields.items():
-            getattr(tflite, f"{options}Add{name}")(b, value)
-        table = getattr(tflite, f"{options}End")(b)
-    ins, outs = _array(b, inputs), _array(b, outputs)
-    tflite.OperatorStart(b)
-    tflite.OperatorAddOpcodeIndex(b, code)
-    tflite.OperatorAddInputs(b, ins)
-    tflite.OperatorAddOutputs(b, outs)
-    if table is not None:
-        tflite.OperatorAddBuiltinOptionsType(b, getattr(tflite.BuiltinOptions, options))
-        tflite.OperatorAddBuiltinOptions(b, table)
-    return tflite.OperatorEnd(b)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from hwgen.ir.graph import Graph
-from hwgen.ir.node import IllegalNode, Node
+from hwgen.ir.node import Node
 from hwgen.ir.tensor import Shape, Tensor
 from hwgen.layers.tflite import Operand, Operation
-from hwgen.support.errors import ModelError
+from hwgen.support.errors import ModelError, UnsupportedError
+
+MAX_WEIGHTS, MAX_ROWS = 1 << 25, 1 << 18
+"""Bounds on memory, far above what any small FPGA can hold."""
 
 
 class ImportContext:
@@ -18,6 +21,7 @@ class ImportContext:
         self.graph, self.runtime = graph, runtime
         self._tensors: dict[int, str] = {}
         self._nodes: dict[int, int] = {}
+        self._weights = self._rows = 0
 
     def tensor(self, operand: Operand) -> Tensor:
         """The IR tensor of an activation."""
@@ -42,10 +46,11 @@ class ImportContext:
 
     def add(self, op: Operation, node: Node, image: Shape | None = None) -> Tensor:
         """Append a node; its shape must be `image`, else what the file says."""
-        try:
-            tensor = self.graph.add(node)
-        except IllegalNode as error:
-            raise ModelError(str(error), where=str(op)) from error
+        self._weights += node.weight_count()
+        self._rows += getattr(getattr(node, "act", None), "rows", 0)
+        if self._weights > MAX_WEIGHTS or self._rows > MAX_ROWS:
+            raise UnsupportedError([f"more than {MAX_WEIGHTS} weights or {MAX_ROWS} channels in all"])
+        tensor = self.graph.add(node)
         if node.output == self.output_name(op.output):
             self.alias(op.output, tensor, image)
         return tensor

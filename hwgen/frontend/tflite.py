@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from hwgen.frontend.context import ImportContext
@@ -16,7 +18,7 @@ from hwgen.ir.graph import Graph
 from hwgen.ir.node import IllegalNode
 from hwgen.ir.tensor import Tensor
 from hwgen.layers.requantize import NoStaircase
-from hwgen.layers.tflite import Operation
+from hwgen.layers.tflite import QUANTIZED, Operation
 from hwgen.support.errors import ModelError, UnsupportedError, UsageError
 from hwgen.support.registry import modules
 
@@ -46,27 +48,34 @@ def load(data: bytes, name: str, runtime: str = "tflm") -> Graph:
     model = parse(data)
     remaining = fold(model)
     edges, inner, complaints = find_edges(model, remaining)
-    refuse(model, inner, complaints)
+    refuse(model, inner, complaints, edges.missing)
     return build(inner, edges, name, runtime)
 
 
-def refuse(model: Model, inner: list[Operation], complaints: list[str]) -> None:
+def refuse(model: Model, inner: list[Operation], complaints: list[str], missing: list[str]) -> None:
     """Raise one UnsupportedError for all complaints."""
-    if any(op.output.dtype in ("FLOAT32", "FLOAT16") for op in inner) and not any(
-        t.dtype in ("INT8", "UINT8") and t.data is None for t in model.tensors
-    ):
+    activations = [t for t in model.tensors if t.data is None]
+    if not any(t.dtype in QUANTIZED for t in activations) and any(t.dtype == "FLOAT32" for t in activations):
         raise UnsupportedError(["a floating-point model"], hint=_FLOAT_HINT)
     checks, _ = operations()
     for op in inner:
         if op.kind not in checks:
-            where = f" making {op.output}" if op.output.name else ""
-            complaints.append(f"{op}{where}: hwgen has no such operation")
-        elif any(operand is None for operand in op.inputs[:1]) or not op.inputs:
+            complaints.append(_unknown(op))
+        elif not op.inputs or op.inputs[0] is None:
             raise ModelError("operation without an input", where=str(op))
         else:
             complaints += [f"{op}: {text}" for text in checks[op.kind](op)]
-    if complaints:
-        raise UnsupportedError(complaints, hint="see the list of operations in the README")
+    if complaints or missing:
+        raise UnsupportedError(complaints or missing, hint="change the model or cut it there")
+
+
+def _unknown(op: Operation) -> str:
+    made = f" making {op.output}" if op.output.name else ""
+    if op.kind == "DEQUANTIZE":
+        return f"{op}{made}: its float result is used inside the model; hwgen computes integers only"
+    if any(x is not None and x.dtype == "FLOAT32" for x in op.inputs):
+        return f"{op}{made}: computes with floats; hwgen computes integers only"
+    return f"{op}{made}: hwgen has no such operation"
 
 
 def build(inner: list[Operation], edges: Edges, name: str, runtime: str) -> Graph:
@@ -76,18 +85,25 @@ def build(inner: list[Operation], edges: Edges, name: str, runtime: str) -> Grap
     ctx = ImportContext(graph, runtime)
     for edge, operand in edges.inputs:
         tensor = Tensor(edge.tensor, operand.image, operand.limits, operand.name)
-        try:
+        with _located(str(operand)):
             graph.add_input(edge, tensor)
-        except IllegalNode as error:
-            raise ModelError(str(error), where=str(operand)) from error
         ctx.alias(operand, tensor)
     for op in inner:
-        try:
+        with _located(str(op)):
             importers[op.kind](op, ctx)
-        except NoStaircase as error:
-            raise UnsupportedError([f"{op}: {error}"], hint="the model has no exact result") from error
     for edge in edges.outputs(ctx):
         graph.add_output(edge)
     if not graph.nodes:
         raise UnsupportedError(["the model computes nothing"])
     return graph
+
+
+@contextmanager
+def _located(where: str) -> Iterator[None]:
+    """Errors of layers and numbers, with the place in the file."""
+    try:
+        yield
+    except IllegalNode as error:
+        raise ModelError(str(error), where=where) from error
+    except NoStaircase as error:
+        raise UnsupportedError([f"{where}: {error}"], hint="the model has no exact result") from error

@@ -17,7 +17,9 @@ from hwgen.layers.tflite import Operand, Operation
 from hwgen.support.errors import ModelError, UnsupportedError
 
 MAX_FILE = 64 << 20
-MAX_TENSORS, MAX_OPERATORS, MAX_OPERANDS, MAX_ELEMENTS = 20_000, 5_000, 64, 1 << 26
+MAX_TENSORS, MAX_OPERATORS, MAX_OPERANDS = 20_000, 5_000, 64
+MAX_ELEMENTS, MAX_SCALES, MAX_RANK = 1 << 24, 1 << 16, 8
+PACKED = "packed"
 
 _TYPES = {
     0: ("FLOAT32", "f4"),
@@ -37,9 +39,11 @@ _TYPES = {
     14: ("VARIANT", ""),
     15: ("UINT32", "u4"),
     16: ("UINT16", "u2"),
-    17: ("INT4", "i4 packed"),
+    17: ("INT4", PACKED),
     18: ("BFLOAT16", ""),
 }
+
+_ZERO_LIMITS = {"INT8": (-128, 127), "INT4": (-128, 127), "UINT8": (0, 255), "INT16": (-32768, 32767)}
 
 _POOL = (
     ("padding", "i8", 0),
@@ -148,27 +152,16 @@ def _operator_code(table: Table) -> tuple[str, int]:
 
 
 def _tensor(index: int, table: Table, buffers: list[Table]) -> Operand:
-    shape = tuple(int(n) for n in table.array(0, "i4"))
-    signature = [int(n) for n in table.array(7, "i4")]
     where = f"tensor {index}"
-    if len(shape) > 8 or any(n < 0 for n in shape) or _elements(shape) > MAX_ELEMENTS:
-        raise ModelError(f"impossible shape {shape[:8]}", where=where)
+    shape, signature = _dimensions(table, 0, where), _dimensions(table, 7, where)
+    if any(n < 0 for n in shape) or prod(shape) > MAX_ELEMENTS:
+        raise ModelError(f"impossible shape {shape}", where=where)
     dtype, form = _TYPES.get(table.integer(1, "i8"), ("an unknown type", ""))
     number = table.integer(2, "u32")
     if number >= max(len(buffers), 1):
         raise ModelError(f"buffer {number} of {len(buffers)}", where=where)
     raw = buffers[number].array(0, "u1") if buffers else np.zeros(0, dtype=np.uint8)
-    quantization = table.table(4)
-    scales = quantization.array(2, "f4").astype(np.float32) if quantization else np.zeros(0, np.float32)
-    zeros = quantization.array(3, "i8").astype(np.int64) if quantization else np.zeros(0, np.int64)
-    if dtype in ("INT8", "UINT8", "INT4", "INT16") and scales.size:
-        if not (np.all(np.isfinite(scales)) and np.all(scales > 0)):
-            raise ModelError("a scale is not a positive number", where=where)
-        limits = {"UINT8": (0, 255), "INT16": (-32768, 32767)}.get(dtype, (-128, 127))
-        if zeros.size and (zeros.min() < limits[0] or zeros.max() > limits[1]):
-            raise ModelError(f"zero point {zeros.min()}..{zeros.max()} is no {dtype}", where=where)
-        if zeros.size not in (0, 1, scales.size):
-            raise ModelError(f"{scales.size} scales but {zeros.size} zero points", where=where)
+    scales, zeros, axis = _quantization(table.table(4), dtype, where)
     return Operand(
         index=index,
         name=table.text(3),
@@ -176,30 +169,50 @@ def _tensor(index: int, table: Table, buffers: list[Table]) -> Operand:
         shape=shape,
         scales=scales,
         zero_points=zeros,
-        axis=quantization.integer(6, "i32") if quantization else 0,
+        axis=axis,
         data=_constant(raw, shape, form, where) if raw.size else None,
         dynamic=any(n < 0 for n in signature[1:]) and len(signature) == len(shape),
     )
 
 
-def _elements(shape: tuple[int, ...]) -> int:
-    return prod(shape)
+def _dimensions(table: Table, field: int, where: str) -> tuple[int, ...]:
+    values = table.array(field, "i4")
+    if values.size > MAX_RANK:
+        raise ModelError(f"rank {values.size}", where=where)
+    return tuple(values.tolist())
+
+
+def _quantization(table: Table | None, dtype: str, where: str) -> tuple[NDArray, NDArray, int]:
+    """(scales, zero points, quantised dimension), checked against the type."""
+    if table is None:
+        return np.zeros(0, np.float32), np.zeros(0, np.int64), 0
+    scales = table.array(2, "f4").astype(np.float32, copy=False)
+    zeros = table.array(3, "i8").astype(np.int64, copy=False)
+    if max(scales.size, zeros.size) > MAX_SCALES:
+        raise ModelError(f"{max(scales.size, zeros.size)} scales are more than hwgen reads", where=where)
+    if dtype in _ZERO_LIMITS and scales.size:
+        if not (np.all(np.isfinite(scales)) and np.all(scales > 0)):
+            raise ModelError("a scale is not a positive number", where=where)
+        lo, hi = _ZERO_LIMITS[dtype]
+        if zeros.size and (zeros.min() < lo or zeros.max() > hi):
+            raise ModelError(f"zero points {zeros.min()}..{zeros.max()} are no {dtype}", where=where)
+        if zeros.size not in (0, 1, scales.size):
+            raise ModelError(f"{scales.size} scales but {zeros.size} zero points", where=where)
+    return scales, zeros, table.integer(6, "i32")
 
 
 def _constant(raw: NDArray, shape: tuple[int, ...], form: str, where: str) -> NDArray | None:
-    """A constant's values. Types that no importer reads stay None."""
-    count = _elements(shape)
-    if form == "i4 packed":
-        if raw.size != (count + 1) // 2:
-            raise ModelError(f"{raw.size} bytes for {count} int4 values", where=where)
-        nibbles = np.stack([raw & 15, raw >> 4], axis=-1).ravel()[:count].astype(np.int8)
-        return np.where(nibbles > 7, nibbles - 16, nibbles).astype(np.int8).reshape(shape)
+    """A constant's values, not copied: many tensors of a hostile file may share one buffer.
+
+    int4 stays packed (two a byte); types that no importer reads stay None."""
     if not form:
         return None
-    kind = np.dtype(form).newbyteorder("<")
-    if raw.size != count * kind.itemsize:
+    count = prod(shape)
+    packed = form == PACKED
+    kind = np.dtype("u1") if packed else np.dtype(form).newbyteorder("<")
+    if raw.size != ((count + 1) // 2 if packed else count * kind.itemsize):
         raise ModelError(f"{raw.size} bytes of data for shape {shape}", where=where)
-    return raw.view(kind).reshape(shape)  # no copy: many tensors of a hostile file may share a buffer
+    return raw if packed else raw.view(kind).reshape(shape)
 
 
 def _operation(index: int, table: Table, codes: list[tuple[str, int]], tensors: list[Operand]) -> Operation:

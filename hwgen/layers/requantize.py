@@ -46,6 +46,8 @@ def requantize(
     where x + offset, or its left shift for a "fixed" multiplier of 1 or more, leaves int32.
     """
     reals = np.asarray(real_multipliers, dtype=np.float64)
+    if not np.all(np.isfinite(reals)):
+        raise NoStaircase("the product of the scales overflows")
     if rounding == "fixed":
         return requantize_fixed(lo, hi, *quantize_multipliers(reals), zero_point, clamp, offset)
     lo, hi = np.atleast_1d(ints(lo)), np.atleast_1d(ints(hi))

@@ -29,6 +29,7 @@ _NONE, _RELU, _RELU_N1_TO_1, _RELU6 = 0, 1, 2, 3
 _ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
 _BOUNDS = {_NONE: (None, None), _RELU: (0.0, None), _RELU_N1_TO_1: (-1.0, 1.0), _RELU6: (0.0, 6.0)}
 SAME, VALID = 0, 1
+MAX_WINDOW = 1 << 12
 
 
 @dataclass(eq=False)
@@ -137,6 +138,8 @@ def check_shape(operand: Operand) -> Iterator[str]:
         yield f"{operand} has a dynamic shape; export the model with fixed shapes"
     elif not 1 <= len(operand.shape) <= 4:
         yield f"{operand} has rank {len(operand.shape)}; ranks 1 to 4 with the batch first are supported"
+    elif 0 in operand.shape:
+        yield f"{operand} is empty (shape {operand.shape})"
     elif operand.shape[0] != 1:
         yield f"{operand} has batch {operand.shape[0]}; export the model with batch 1"
 
@@ -195,9 +198,18 @@ def check_window(op: Operation) -> Iterator[str]:
         yield f"padding type {op.options['padding']}"
 
 
+def check_filter(op: Operation) -> Iterator[str]:
+    """Complaint about a pool's window; one that leaves the image has a rounding for every area."""
+    window = (op.options["filter_h"], op.options["filter_w"])
+    if min(window) < 1 or (op.options["padding"] == SAME and window[0] * window[1] > MAX_WINDOW):
+        yield f"window of {window[0]}x{window[1]}"
+
+
 def constant_integers(operand: Operand | None) -> list[int] | None:
-    """Values of a constant int32 or int64 tensor; None if it is none."""
+    """Values of a short constant int32 or int64 tensor; None if it is none."""
     if operand is None or operand.data is None or operand.dtype not in ("INT32", "INT64"):
+        return None
+    if operand.data.size > 64:
         return None
     return [int(v) for v in operand.data.ravel()]
 

@@ -7,6 +7,7 @@ adds zy and clamps. Here the weights lose zw at once, and -zx * sum(w) goes into
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from hwgen.numeric.rounding import Ints
 from hwgen.numeric.staircase import Staircase
 
 _WEIGHT_TYPES = {"INT8": ("INT8", "INT4"), "UINT8": ("UINT8",)}
-MAX_WEIGHTS = 1 << 24
+MAX_WEIGHTS, MAX_OUTPUTS = 1 << 24, 1 << 14
 
 
 def check_linear(op: Operation, rank: int, axis: int) -> Iterator[str]:
@@ -41,6 +42,8 @@ def check_linear(op: Operation, rank: int, axis: int) -> Iterator[str]:
     if weights.dtype not in _WEIGHT_TYPES.get(x.dtype, (weights.dtype,)):
         yield f"weights {weights} are {weights.dtype} for {x.dtype} activations"
     outputs = weights.shape[axis]
+    if outputs > MAX_OUTPUTS:
+        yield f"{outputs} outputs; up to {MAX_OUTPUTS} are supported"
     if weights.scales.size not in (1, outputs):
         yield f"weights {weights} have {weights.scales.size} scales for {outputs} outputs"
     elif weights.scales.size > 1 and weights.axis != axis:
@@ -52,9 +55,13 @@ def check_linear(op: Operation, rank: int, axis: int) -> Iterator[str]:
 
 
 def weights_of(op: Operation) -> Ints:
-    """Weights without their zero point, in the file's shape."""
+    """Weights without their zero point, in the file's shape. int4 has its even element in the low bits."""
     weights = op.input(1)
     assert weights.data is not None
+    if weights.dtype == "INT4":
+        nibbles = np.stack([weights.data & 15, weights.data >> 4], axis=-1).ravel().astype(np.int64)
+        signed = np.where(nibbles > 7, nibbles - 16, nibbles)
+        return signed[: prod(weights.shape)].reshape(weights.shape)
     return weights.data.astype(np.int64) - weights.zero_point
 
 

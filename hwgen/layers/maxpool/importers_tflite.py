@@ -9,6 +9,7 @@ from hwgen.layers.tflite import (
     Context,
     Operation,
     check_activations,
+    check_filter,
     check_fused,
     check_same_type,
     check_window,
@@ -25,8 +26,7 @@ def check(op: Operation) -> Iterator[str]:
     yield from check_same_type(op, x, op.output)
     yield from check_fused(op)
     yield from check_window(op)
-    if op.options["filter_h"] < 1 or op.options["filter_w"] < 1:
-        yield f"window of {op.options['filter_h']}x{op.options['filter_w']}"
+    yield from check_filter(op)
 
 
 def build(op: Operation, ctx: Context) -> None:

@@ -23,10 +23,11 @@ from hwgen.layers.tflite import (
 )
 from hwgen.numeric import fixedpoint
 from hwgen.numeric.ranges import Range
-from hwgen.numeric.rounding import Ints, multiply_double_rounding, quantize_multiplier, rounding_divide_by_pot
+from hwgen.numeric.rounding import Ints, multiply_double_rounding, round_half_away, rounding_divide_by_pot
 from hwgen.numeric.staircase import Staircase
 
 INPUT_INTEGER_BITS = 4
+MIN_SIGMOID_SCALE, MAX_SIGMOID_SCALE = 2.0**-27, 2.0**3  # beyond, the runtime shifts by too much
 _BOUNDS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
 
 
@@ -82,6 +83,8 @@ def check_sigmoid(op: Operation) -> Iterator[str]:
     if x.dtype != "INT8" or out.dtype != "INT8":
         yield f"{x.dtype} to {out.dtype}; int8 is supported"
         return
+    if x.scales.size == 1 and not MIN_SIGMOID_SCALE <= x.scale < MAX_SIGMOID_SCALE:
+        yield f"input scale {x.scale} is out of the runtime's range"
     scale, zero = (1 / 256, -128) if op.kind == "LOGISTIC" else (1 / 128, 0)
     if out.scales.size == 1 and (out.scale != np.float32(scale) or out.zero_point != zero):
         yield f"output {out.scale}, {out.zero_point}; the runtime makes scale {scale} and zero {zero}"
@@ -99,11 +102,12 @@ def build_sigmoid(op: Operation, ctx: Context) -> None:
 
 def _scaled(x: Ints, scale: float) -> tuple[Ints, int]:
     """(x with 4 integer bits, the largest |x| for which that holds)."""
-    multiplier, shift = quantize_multiplier(scale * (1 << (31 - INPUT_INTEGER_BITS)))
-    span = ((1 << INPUT_INTEGER_BITS) - 1) * (1 << (31 - INPUT_INTEGER_BITS))
-    radius = math.floor(span / 2.0**shift)
+    fraction_bits = 31 - INPUT_INTEGER_BITS
+    fraction, shift = math.frexp(scale * (1 << fraction_bits))
+    span = ((1 << INPUT_INTEGER_BITS) - 1) << fraction_bits
+    radius = math.floor(span / (1 << shift))
     inside = np.clip(x, -radius, radius)
-    return multiply_double_rounding(inside, multiplier, shift), radius
+    return multiply_double_rounding(inside, round_half_away(fraction * (1 << 31)), shift), radius
 
 
 def logistic(x: Ints, scale: float) -> Ints:

@@ -14,6 +14,7 @@ from hwgen.layers.tflite import (
     Operation,
     activation_limits,
     check_activations,
+    check_filter,
     check_fused,
     check_same_type,
     check_window,
@@ -33,8 +34,7 @@ def check_average(op: Operation) -> Iterator[str]:
     yield from check_same_type(op, x, op.output)
     yield from check_fused(op)
     yield from check_window(op)
-    if op.options["filter_h"] < 1 or op.options["filter_w"] < 1:
-        yield f"window of {op.options['filter_h']}x{op.options['filter_w']}"
+    yield from check_filter(op)
 
 
 def build_average(op: Operation, ctx: Context) -> None:
@@ -50,8 +50,12 @@ def build_average(op: Operation, ctx: Context) -> None:
 
 def areas(window: Window, size: tuple[int, int]) -> Ints:
     """(OH, OW): how many of a window's pixels lie inside an image (H, W)."""
-    ones = np.ones((*size, 1), dtype=np.int64)
-    return np.add.reduce([seen for _, _, seen in window.taps(ones, 0)])[..., 0]
+    out = window.output_size(size)
+    sides = []
+    for axis in (0, 1):
+        first = np.arange(out[axis], dtype=np.int64) * window.stride[axis] - window.pad[2 * axis]
+        sides.append(np.minimum(first + window.kernel[axis], size[axis]) - np.maximum(first, 0))
+    return sides[0][:, None] * sides[1][None, :]
 
 
 def division(counts: Ints, x: Range, clamp: Range) -> Staircase:
