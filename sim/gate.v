@@ -25,7 +25,7 @@ module hwgen_gate (
         mixed = mixed ^ (mixed >> 17);
         mixed = mixed ^ (mixed << 5);
         noise  <= mixed;
-        seeded <= 1;
+        seeded <= !rst;
         if (rst) open <= 0;
         else open <= open ? !(dice < stop) : (dice < go);
     end

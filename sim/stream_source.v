@@ -1,4 +1,5 @@
-// Plays the words of <NAME>.in (big-endian, whole bytes a word) into a stream, with random gaps.
+// Plays the first `limit` words of <NAME>.in (big-endian, whole bytes a word) into a stream, with random
+// gaps; a reset starts again from the first word.
 //
 // The gate is a Markov chain of two states: each clock an open gate closes with probability
 // stop/65536, a closed one opens with go/65536. go=65536, stop=0: no gaps; go=p, stop=65536-p: a
@@ -14,43 +15,42 @@ module hwgen_stream_source #(
     input      [16:0]      go,
     input      [16:0]      stop,
     input      [31:0]      seed,
+    input      [31:0]      limit,
     output reg             valid,
     input                  ready,
     output reg [WIDTH-1:0] payload
 );
     localparam BYTES = (WIDTH + 7) / 8;
 
-    wire             gate;
-    wire [31:0]      noise;
+    wire               gate;
+    wire [31:0]        noise;
     reg  [BYTES*8-1:0] word;
-    reg              ended;
-    integer          file, got;
+    reg  [31:0]        played;
+    integer            file, got;
 
     hwgen_gate gate_of (.clk(clk), .rst(rst), .go(go), .stop(stop), .seed(seed), .open(gate), .noise(noise));
 
     initial begin
         valid   = 0;
         payload = 0;
-        ended   = 0;
+        played  = 0;
         file    = $fopen({NAME, ".in"}, "rb");
     end
 
     always @(posedge clk) begin
         if (rst) begin
-            valid <= 0;
-            ended <= 0;
-            got   = $rewind(file);
+            valid  <= 0;
+            played <= 0;
+            got = $rewind(file);
         end else if (!valid || ready) begin
             valid   <= 0;
             payload <= {((WIDTH + 31) / 32) {noise}};
-            if (gate && !ended) begin
+            if (gate && played < limit) begin
                 got = $fread(word, file);
-                if (got == BYTES) begin
-                    valid   <= 1;
-                    payload <= word[WIDTH-1:0];
-                end else begin
-                    ended <= 1;
-                end
+                if (got != BYTES) $fatal(1, "%s.in ends too early", NAME);
+                valid   <= 1;
+                payload <= word[WIDTH-1:0];
+                played  <= played + 1;
             end
         end
     end

@@ -269,7 +269,12 @@ def _port(item: Mapping[str, Any]) -> StreamPort:
 def _layer(item: Mapping[str, Any]) -> LayerEntry:
     height, width, channels = item["shape"]
     low, high = item["range"]
-    values = {**item, "shape": (height, width, channels), "range": (low, high), "inputs": tuple(item["inputs"])}
+    values = {
+        **item,
+        "shape": (height, width, channels),
+        "range": (low, high),
+        "inputs": tuple(item["inputs"]),
+    }
     return LayerEntry(**values)
 
 

@@ -30,7 +30,7 @@ _KEYWORDS = frozenset(
     pullup real reg release repeat scalared signed small specify strong supply table task time tran tri
     trireg unsigned use vectored wait wand weak while wire wor xnor xor bit byte char class const do enum
     final int interface logic package program property pure rand ref return static string struct super this
-    type union var virtual void""".split()
+    type union var virtual void""".split()  # noqa: SIM905
 )
 # `proc` and `memory_collect` with these options keep the text close to what a person would write.
 _SCRIPT = """read_rtlil {name}.il
@@ -39,8 +39,9 @@ memory_collect
 {attributes}write_verilog -norename {name}.v
 """
 _STRIP = "".join(
-    f"attrmap {flag}-remove generator -remove top -remove src -remove amaranth.hierarchy -remove amaranth.decoding\n"
+    f"attrmap {flag}-remove {attribute}\n"
     for flag in ("", "-modattr ")
+    for attribute in ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
 )
 _TIMEOUT = 600.0
 
@@ -80,7 +81,13 @@ def rtlil_to_verilog(text: str, name: str, *, strip: bool = True) -> str:
         base = _checked(name)
         (work / f"{base}.il").write_text(text)
         (work / "convert.ys").write_text(_SCRIPT.format(name=base, attributes=_STRIP if strip else ""))
-        run([*yosys.argv, "-s", "convert.ys"], tool="yosys", cwd=work, log=work / "convert.log", timeout=_TIMEOUT)
+        run(
+            [*yosys.argv, "-s", "convert.ys"],
+            tool="yosys",
+            cwd=work,
+            log=work / "convert.log",
+            timeout=_TIMEOUT,
+        )
         try:
             return (work / f"{base}.v").read_text()
         except OSError as error:
@@ -106,5 +113,7 @@ def flat_ports(core: wiring.Component) -> dict[str, tuple[object, PortDirection]
 
 def _checked(name: str) -> str:
     if _NAME.fullmatch(name) is None or name in _KEYWORDS:
-        raise UsageError(f"{name!r} cannot be a module name", where="Verilog", hint="use emit.verilog.identifier")
+        raise UsageError(
+            f"{name!r} cannot be a module name", where="Verilog", hint="use emit.verilog.identifier"
+        )
     return name

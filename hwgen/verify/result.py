@@ -56,14 +56,14 @@ class PatternResult:
     streams: tuple[StreamResult, ...]
 
     @classmethod
-    def of(cls, pattern: str, seed: int, distinct: int, data: Mapping[str, Any]) -> PatternResult:
-        """From result.json."""
+    def of(cls, data: Mapping[str, Any], seed: int, distinct: int) -> PatternResult:
+        """From an entry of `runs` in result.json."""
         streams = tuple(
             StreamResult(**{**item, "starts": tuple(item["starts"]), "ends": tuple(item["ends"])})
             for item in data["streams"]
         )
         fields = {key: data[key] for key in ("samples", "finished", "cycles", "seconds", "stuck")}
-        return cls(pattern=pattern, seed=seed, distinct=distinct, streams=streams, **fields)
+        return cls(pattern=data["name"], seed=seed, distinct=distinct, streams=streams, **fields)
 
     @property
     def compared(self) -> int:
@@ -72,7 +72,7 @@ class PatternResult:
 
     @property
     def latency(self) -> int:
-        """Clocks from the first input word taken to the last output word, first sample; 0 if none came out."""
+        """Clocks from the first input word taken to the last output word, first sample (0: none came)."""
         starts = [s.starts[0] for s in self.streams if s.direction == "in" and s.starts]
         ends = [s.ends[0] for s in self.streams if s.direction == "out" and s.ends]
         return max(ends) - min(starts) + 1 if starts and ends else 0
@@ -106,16 +106,22 @@ class PatternResult:
         return None
 
     @property
+    def failure_cycle(self) -> int:
+        """The clock to look at in a waveform: the first thing wrong, else the last transfer."""
+        cycles = [_mismatch_cycle(s) for s in self.streams if s.mismatch is not None]
+        cycles += [_error_cycle(s) for s in self.streams if s.error is not None]
+        return min(cycles) if cycles else max((s.last or 0 for s in self.streams), default=self.cycles)
+
+    @property
     def _which(self) -> str:
         return f" (pattern {self.pattern}, seed {self.seed})"
 
     def _mismatch(self, stream: StreamResult) -> str:
         at = stream.mismatch
         assert at is not None
-        return (
-            f"{stream.place}: sample {at['sample'] % self.distinct}, y {at['y']}, x {at['x']}, channel {at['channel']}: "
-            f"expected {at['expected']}, got {at['got']}, clock {at['cycle']}{self._which}"
-        )
+        pixel = f"sample {at['sample'] % self.distinct}, y {at['y']}, x {at['x']}, channel {at['channel']}"
+        values = f"expected {at['expected']}, got {at['got']}, clock {at['cycle']}"
+        return f"{stream.place}: {pixel}: {values}{self._which}"
 
     def _stuck(self, at: Mapping[str, int]) -> str:
         waiting = [s for s in self.streams if s.words < s.expected_words]
@@ -124,9 +130,8 @@ class PatternResult:
         first = min(inside or waiting, key=lambda s: -1 if s.last is None else s.last)
         counts = ", ".join(f"{s.port} {s.words}/{s.expected_words}" for s in self.streams)
         when = "has moved no word at all" if first.last is None else f"stopped first, at clock {first.last}"
-        return (
-            f"{first.place}: stuck: {when}; nothing moved for {at['idle']} clocks; words: {counts}{self._which}"
-        )
+        silence = f"nothing moved for {at['idle']} clocks; words: {counts}"
+        return f"{first.place}: stuck: {when}; {silence}{self._which}"
 
 
 @dataclass(frozen=True)
@@ -197,7 +202,9 @@ class RtlMismatch(MismatchError):
     waveform: path of the dump around it, or None.
     """
 
-    def __init__(self, what: str, result: VerifyResult, *, waveform: str | None = None, hint: str = "") -> None:
+    def __init__(
+        self, what: str, result: VerifyResult, *, waveform: str | None = None, hint: str = ""
+    ) -> None:
         self.result = result
         self.waveform = waveform
         super().__init__(what, hint=hint)

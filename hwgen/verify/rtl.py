@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwgen.emit.manifest import Manifest, StreamPort
+from hwgen.emit.manifest import Manifest
 from hwgen.emit.testbench import bench_verilog
 from hwgen.flow import process
 from hwgen.support import resources
@@ -25,6 +25,7 @@ from hwgen.verify.result import PatternResult, RtlMismatch, VerifyResult
 
 _DRAIN = 200  # clocks after the last word in which no further word may come
 _TIMEOUT = 7200.0
+_LOG = "simulation.log"
 
 
 @dataclass(frozen=True)
@@ -64,92 +65,101 @@ def verify_rtl(
     """
     vectors = _vectors(manifest, inputs, expected)
     build_dir = Path(build_dir)
-    bench = bench_verilog(manifest)
     if waveform is not None and waveform.path.suffix not in build.FORMATS:
         raise UsageError("a waveform ends in .vcd or .fst", where=str(waveform.path))
+    bench = bench_verilog(manifest)
     built = build.build(verilog, bench, build_dir / "simulator", simulator=simulator, progress=progress)
     interval = float(manifest.interval or 0)
     results: list[PatternResult] = []
-    for index, pattern in enumerate(patterns):
-
-        def report(what: str, fraction: float | None, done: int = index) -> None:
-            progress(what, None if fraction is None else (done + fraction) / len(patterns))
-
-        run = _Run(manifest, pattern, vectors, build_dir / "run" / pattern.name, seed, interval, results)
-        result = run.simulate(built, timeout, report)
-        results.append(result)
-        interval = float(result.interval or interval or result.latency)
-        failure = result.failure()
+    # The first pattern measures the pace that the others are relative to.
+    for number, batch in enumerate((patterns[:1], patterns[1:])):
+        if not batch:
+            continue
+        run = _Batch(manifest, vectors, batch, build_dir / f"run-{number}", seed, interval)
+        results += run.simulate(built, timeout, _share(progress, len(results), patterns))
+        failure = results[-1].failure()
         if failure is not None:
             verdict = VerifyResult(tuple(results), built.label, built.seconds)
             dumped = None
             if waveform is not None and built.name == "verilator":
                 progress("building the simulator again, with waveforms", None)
-                traced = build.build(
-                    verilog, bench, build_dir / "simulator-trace", trace=waveform.path.suffix, simulator="verilator"
-                )
-                dumped = run.dump(traced, waveform, _cycle_of(result), timeout)
+                folder, kind = build_dir / "simulator-trace", waveform.path.suffix
+                traced = build.build(verilog, bench, folder, trace=kind, simulator="verilator")
+                dumped = run.dump(traced, waveform, results[-1], timeout)
             hint = f"waveform in {dumped}" if dumped else f"streams as simulated in {run.folder}"
             raise RtlMismatch(failure, verdict, waveform=dumped, hint=hint)
         run.clean()
+        interval = float(results[0].interval or interval or results[0].latency)
     return VerifyResult(tuple(results), built.label, built.seconds)
 
 
-class _Run:
-    """One pattern: its folder, its job file, its process."""
+class _Batch:
+    """Patterns that one simulator process runs: its folder, its job file."""
 
     def __init__(
         self,
         manifest: Manifest,
-        pattern: Pattern,
         vectors: Mapping[str, NDArray],
+        patterns: Sequence[Pattern],
         folder: Path,
         seed: int,
         interval: float,
-        before: Sequence[PatternResult],
     ) -> None:
-        self.manifest, self.pattern, self.folder, self.seed = manifest, pattern, folder, seed
-        count = len(next(iter(vectors.values())))
-        self.distinct = min(count, pattern.samples or count)
-        chosen = np.arange(max(self.distinct, pattern.repeat)) % self.distinct
-        self.vectors = {name: array[chosen] for name, array in vectors.items()}
-        latency = before[0].latency if before else int(interval)
-        reset_after = seed_of(seed, pattern.name, "reset") % max(int(latency + interval), 20) + 5
+        self.manifest, self.vectors, self.folder, self.seed = manifest, vectors, folder, seed
+        self.interval = interval
+        self.distinct = len(next(iter(vectors.values())))
         self.job: dict[str, Any] = {
             "manifest": "manifest.json",
             "vectors": "vectors.npz",
             "result": "result.json",
-            "gates": {port.name: self._gate(port, interval) for port in manifest.ports},
-            "stuck_after": _patience(manifest, interval),
+            "runs": [self._run(pattern) for pattern in patterns],
+        }
+
+    def _run(self, pattern: Pattern) -> dict[str, Any]:
+        gates = {}
+        for port in self.manifest.ports:
+            gate = pattern.input if port.direction == "in" else pattern.output
+            seed = seed_of(self.seed, pattern.name, port.name)
+            gates[port.name] = gate.settings(port.beats, self.interval or port.beats, seed)
+        # Anywhere in the first two samples, as long as they are under way.
+        reset_after = seed_of(self.seed, pattern.name, "reset") % max(int(2 * self.interval), 20) + 5
+        return {
+            "name": pattern.name,
+            "samples": max(min(self.distinct, pattern.samples or self.distinct), pattern.repeat),
+            "gates": gates,
+            "stuck_after": _patience(self.manifest, self.interval),
             "reset_after": reset_after if pattern.reset else None,
             "drain": _DRAIN,
             "dump": None,
         }
 
-    def _gate(self, port: StreamPort, interval: float) -> dict[str, int]:
-        gate = self.pattern.input if port.direction == "in" else self.pattern.output
-        return gate.settings(port.beats, interval or port.beats, seed_of(self.seed, self.pattern.name, port.name))
-
-    def simulate(self, built: build.Simulator, timeout: float, progress: process.Progress) -> PatternResult:
-        """Run it and read what it saw."""
+    def simulate(
+        self, built: build.Simulator, timeout: float, progress: process.Progress
+    ) -> list[PatternResult]:
+        """Run the patterns, up to the first that fails; what they showed."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.manifest.write(self.folder / "manifest.json")
-        np.savez(self.folder / "vectors.npz", **self.vectors)
+        np.savez(self.folder / "vectors.npz", allow_pickle=False, **self.vectors)
         self._start(built, timeout, progress)
         path = self.folder / self.job["result"]
-        if not path.is_file():
-            log = self.folder / "simulation.log"
+        runs = json.loads(path.read_text())["runs"] if path.is_file() else []
+        results = [PatternResult.of(data, self.seed, self.distinct) for data in runs]
+        if not results or (len(results) < len(self.job["runs"]) and results[-1].failure() is None):
+            log = self.folder / _LOG
             raise ToolError(_last_error(log), where=built.name, hint=f"its log is {log}")
-        return PatternResult.of(self.pattern.name, self.seed, self.distinct, json.loads(path.read_text()))
+        return results
 
-    def dump(self, built: build.Simulator, waveform: Waveform, cycle: int, timeout: float) -> str:
-        """Run it again with a simulator that traces; the waveform's path."""
-        self.job["dump"] = [max(cycle - waveform.before, 1), cycle + waveform.after]
+    def dump(self, built: build.Simulator, waveform: Waveform, failed: PatternResult, timeout: float) -> str:
+        """Run up to the failure again with a simulator that traces; the waveform's path."""
+        cycle = failed.failure_cycle
+        for run in self.job["runs"]:
+            if run["name"] == failed.pattern:
+                run["dump"] = [max(cycle - waveform.before, 1), cycle + waveform.after]
         self._start(built, timeout, process.silent)
         written = self.folder / f"{build.WAVEFORM}{waveform.path.suffix}"
         if not written.is_file():
-            raise ToolError("wrote no waveform", where=built.name, hint=f"its log is in {self.folder}")
+            raise ToolError("wrote no waveform", where=built.name, hint=f"its log is {self.folder / _LOG}")
         waveform.path.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(written, waveform.path)
         return str(waveform.path)
@@ -166,14 +176,34 @@ class _Run:
         env = {**built.env, "HWGEN_JOB": str(job), "COCOTB_ANSI_OUTPUT": "0", "COCOTB_LOG_LEVEL": "INFO"}
         env.pop("PYTEST_CURRENT_TEST", None)
         argv = [sys.executable, str(resources.folder("sim") / "run.py"), str(built.folder.resolve()), "."]
-        argv += ["--simulator", built.name, "--seed", str(seed_of(self.seed, self.pattern.name) & 0x7FFFFFFF)]
+        argv += ["--simulator", built.name, "--seed", str(self.seed & 0x7FFFFFFF)]
+        names = [run["name"] for run in self.job["runs"]]
 
         def on_line(line: str) -> None:
-            if line.startswith("hwgen-progress "):
-                progress(f"simulating: {self.pattern.name}", min(float(line.split()[1]), 1.0))
+            words = line.split()
+            if len(words) == 3 and words[0] == "hwgen-progress" and words[1] in names:
+                done = (names.index(words[1]) + min(float(words[2]), 1.0)) / len(names)
+                progress(f"simulating: {words[1]}", done)
 
-        log = self.folder / "simulation.log"
-        process.run(argv, tool=built.name, cwd=self.folder, log=log, timeout=timeout, env=env, on_line=on_line)
+        process.run(
+            argv,
+            tool=built.name,
+            cwd=self.folder,
+            log=self.folder / _LOG,
+            timeout=timeout,
+            env=env,
+            on_line=on_line,
+        )
+
+
+def _share(progress: process.Progress, before: int, patterns: Sequence[Pattern]) -> process.Progress:
+    """Progress of one batch as a part of the whole: the first pattern, or all that follow it."""
+    part = 1 if before == 0 else len(patterns) - before
+
+    def report(what: str, fraction: float | None) -> None:
+        progress(what, None if fraction is None else (before + fraction * part) / len(patterns))
+
+    return report
 
 
 def _vectors(
@@ -210,15 +240,6 @@ def _patience(manifest: Manifest, interval: float) -> int:
     """
     guess = interval or float(sum(layer.macs for layer in manifest.layers)) or 2000.0
     return int(8 * guess) + 2000
-
-
-def _cycle_of(result: PatternResult) -> int:
-    """The clock to look at in a waveform."""
-    cycles = [int(s.mismatch["cycle"]) for s in result.streams if s.mismatch is not None]
-    cycles += [int(s.error["cycle"]) for s in result.streams if s.error is not None]
-    if cycles:
-        return min(cycles)
-    return max((s.last for s in result.streams if s.last is not None), default=result.cycles)
 
 
 def _last_error(log: Path) -> str:
