@@ -121,7 +121,7 @@ def weigh(fit: LinearFit, weights: Weights) -> float:
     spare = max(0, signed - weights.operand)  # bits of d beyond one operand
     adders = fit.sum_range.width - fit.zeros + fit.operand.width * bool(np.any(fit.centre))
     adders += (parts - 1) * multiplier + ceil((spare + 1) / 2) * bool(spare) * 2 * multiplier
-    table = sum(varying_bits(a) for a in (fit.centre, fit.multiplier, fit.offset))
+    table = sum(varying_bits(a) for a in (fit.centre, fit.multiplier, fit.offset)) + bool(fit.still.any())
     return weights.part * parts + weights.table * table + adders
 
 
@@ -253,9 +253,11 @@ def _fits_around(
     stair: Staircase, rising: _Rising, centre: Ints, solver: _Solver, weights: Weights
 ) -> Iterator[LinearFit]:
     """Exact fits with d = x + centre."""
+    moves = rising.moves
     low, high = rising.window_need()
-    window = _window(low + centre, high + centre)
-    centre = _park(rising, centre, window)
+    window = _window((low + centre)[moves], (high + centre)[moves])
+    if moves.any():  # rows that stand still must not widen d
+        centre = np.where(moves, centre, np.clip(0, centre[moves].min(), centre[moves].max()))
     smallest = solver.smallest_shift
     if smallest is None or window.width > 2 * weights.operand - 2:
         return
@@ -264,17 +266,19 @@ def _fits_around(
         if solved is None:
             continue
         multiplier, offset, zeros = solved
+        multiplier, offset = np.where(moves, multiplier, 0), np.where(moves, offset, rising.first << shift)
         below = offset
         if solver.middle is not None:
             base = np.int64(solver.middle) << shift
             mask = (np.int64(1) << shift) - (np.int64(1) << zeros)
-            below = base + (~(offset - base) & mask)
+            below = np.where(moves, base + (~(offset - base) & mask), offset)
         fit = LinearFit(
             centre=centre,
             multiplier=multiplier,
             offset=offset,
             below=below,
             falling=stair.sign < 0,
+            still=~moves,
             window=window,
             shift=shift,
             zeros=zeros,
@@ -292,7 +296,7 @@ def _holds(fit: LinearFit) -> bool:
 
 
 def _window(low: Ints, high: Ints) -> Range:
-    """Smallest power-of-two range, signed or not, that holds low..high of every row that needs any."""
+    """Smallest power-of-two range, signed or not, that holds low..high of every row."""
     need = low <= high
     if not need.any():
         return Range(0, 1)
@@ -300,22 +304,11 @@ def _window(low: Ints, high: Ints) -> Range:
     return Range.bits(reach.width, reach.signed)
 
 
-def _park(rising: _Rising, centre: Ints, window: Range) -> Ints:
-    """Rows that never move go where the window's ends decide: 0 below it, `top` above it."""
-    still = ~rising.moves
-    at_zero = still & (rising.last == 0)
-    at_top = still & (rising.first == rising.top) & ~at_zero
-    centre = np.where(at_zero & (centre > window.lo - 1 - rising.hi), window.lo - 1 - rising.hi, centre)
-    return np.where(at_top & (centre < window.hi + 1 - rising.lo), window.hi + 1 - rising.lo, centre)
-
-
 class _Solver:
     """Integer M and A of all rows for one shift. bounds: in x, or mirrored in d."""
 
     def __init__(self, rising: _Rising, bounds: _Bounds, slope: np.ndarray, middle: int | None) -> None:
-        # Rows that never move are decided by the window or by A alone.
-        parked = ~rising.moves & ((rising.last == 0) | (rising.first == rising.top))
-        self.bounds = replace(bounds, used=bounds.used & ~parked[:, None])
+        self.bounds = replace(bounds, used=bounds.used & rising.moves[:, None])
         self.slope = slope
         self.middle = middle
         self._lines: dict[int, list[tuple[Ints, Ints, Ints]]] = {}

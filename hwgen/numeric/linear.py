@@ -34,6 +34,7 @@ class LinearFit:
     offset: Ints
     below: Ints
     falling: np.ndarray
+    still: np.ndarray
     window: Range
     shift: int
     zeros: int
@@ -69,10 +70,9 @@ class LinearFit:
 
     def on(self, x: Ints, rows: Ints | slice = slice(None)) -> Ints:
         """The hardware's arithmetic on x of shape (rows, n)."""
-        centre, multiplier, offset, below, falling = (
-            a[rows][:, None] for a in (self.centre, self.multiplier, self.offset, self.below, self.falling)
-        )
-        d = x + centre
+        fields = (self.centre, self.multiplier, self.offset, self.below, self.falling, self.still)
+        centre, multiplier, offset, below, falling, still = (a[rows][:, None] for a in fields)
+        d = np.where(still, 0, x + centre)
         inside = np.clip(d, self.window.lo, self.window.hi)
         z = (multiplier * inside + np.where(d < 0, below, offset)) >> self.shift
         z = np.clip(z, 0, self.top)

@@ -1,0 +1,183 @@
+"""y = clamp((M[r]*d + A[r]) >> shift) with d = x + centre[r]: adder, multiplier, adder, clamp."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value
+
+from hwgen.hw import carry
+from hwgen.hw.product.form import register
+from hwgen.hw.staircase.form import NoForm, StaircaseForm
+from hwgen.hw.staircase.multiply import OPERAND, WideProduct
+from hwgen.hw.staircase.rows import Field
+from hwgen.hw.stream import shape_of
+from hwgen.numeric.linear import LinearFit
+from hwgen.numeric.ranges import Range
+from hwgen.numeric.staircase import Staircase
+from hwgen.targets import Target
+from hwgen.targets.ecp5 import Slot, carry_chain, truth_table
+from hwgen.targets.resources import Resources
+
+_ADD_INVERTED = truth_table(lambda a, b, c, d: a ^ b ^ c if d else a)  # A + (B ^ C)
+
+
+class LinearForm(StaircaseForm):
+    """The arithmetic of `hwgen.numeric.linear.LinearFit`.
+
+    Stages: centre (skipped where all centres are 0) | product, 2 to 4 | offset | clamp | base (skipped where
+    the lowest output is 0 or flips one bit). Below d = 0 a mirrored fit adds the inverted offset: free in the
+    adder's LUTs. Whether d left the window is told by its upper bits and waits beside the multiplier.
+    """
+
+    name = "linear"
+
+    def __init__(self, stair: Staircase, value: Range, target: Target, fit: LinearFit | None) -> None:
+        super().__init__(stair, value, target)
+        if fit is None:
+            raise NoForm("no line follows all steps")
+        self.fit = fit
+        self.centred = bool(np.any(fit.centre))
+        self.d = (value + Range.of(fit.centre)) if self.centred else value
+        low, high = (min(max(end, fit.window.lo), fit.window.hi) for end in (self.d.lo, self.d.hi))
+        self.operand = Range(low, high)
+        self.multiplier = Range.of(fit.multiplier)
+        try:
+            self.product = WideProduct(self.operand, self.multiplier, target)
+        except ValueError as error:
+            raise NoForm(str(error)) from None
+        offsets = Range.of(np.concatenate([fit.offset, fit.below]))
+        total = self.product.range + offsets
+        self.z = Range(total.lo >> fit.shift, total.hi >> fit.shift)
+        self.base = self._base()
+
+    def _base(self) -> str:
+        """How z becomes y: "same", "flip" (top bit), or "add" in a stage of its own."""
+        clamp, falling = self.fit.clamp, self.fit.falling
+        if falling.any():
+            return "add"
+        if clamp.lo == 0:
+            return "same"
+        return "flip" if clamp.lo == -(1 << (clamp.width - 1)) and self.fit.top < 1 << clamp.width else "add"
+
+    @property
+    def _add_stage(self) -> int:
+        return int(self.centred) + self.product.latency
+
+    @property
+    def latency(self) -> int:
+        return self._add_stage + 2 + (self.base == "add")
+
+    @property
+    def fields(self) -> list[Field]:
+        fit = self.fit
+        fields = [
+            Field("multiplier", fit.multiplier, int(self.centred)),
+            Field("offset", fit.offset >> fit.zeros, self._add_stage),
+        ]
+        if self.centred:
+            fields.append(Field("centre", fit.centre, 0))
+        if fit.still.any():
+            fields.append(Field("still", fit.still.astype(np.int64), int(self.centred)))
+        if fit.falling.any():
+            fields.append(Field("falling", fit.falling.astype(np.int64), self.latency - 1))
+        return fields
+
+    def build(self, m: Module, x: Value, row: dict[str, Value]) -> Value:
+        fit = self.fit
+        d: Value = x
+        if self.centred:
+            total = carry.add(m, x, row["centre"], self.d.width, target=self.target)
+            d = register(m, total, self.d)
+        under, over = self._outside(d)
+        operand = d[: self.operand.width]
+        if self.operand.signed:
+            operand = operand.as_signed()
+        product = self.product.build(m, operand, row["multiplier"])
+        negative: Value = d[-1] if self.d.signed and fit.middle is not None else C(0, 1)
+        if "still" in row:
+            under, over, negative = under & ~row["still"], over & ~row["still"], negative & ~row["still"]
+        for _ in range(self.product.latency):
+            under, over, negative = (_late(m, flag) for flag in (under, over, negative))
+        z = self._offset(m, product, row["offset"], negative)
+        under, over = _late(m, under), _late(m, over)
+        return self._clamp(m, z, under, over, row)
+
+    def _outside(self, d: Value) -> tuple[Value, Value]:
+        """Whether d lies below and above the window, from its upper bits."""
+        window = self.fit.window
+        if self.d in window:
+            return C(0, 1), C(0, 1)
+        used = window.width - window.signed
+        upper = d[used:]
+        if not self.d.signed:
+            return C(0, 1), upper.any()
+        sign = d[-1]
+        under = sign & ~upper.all() if window.signed else sign
+        return under, ~sign & upper.any()
+
+    def _offset(self, m: Module, product: Value, offset: Value, negative: Value) -> Value:
+        """(product + A) >> shift, registered; the bits below the offsets' last one only truncate."""
+        fit = self.fit
+        cut = fit.shift - fit.zeros
+        width = self.z.width + cut
+        term = carry.floored(product, fit.zeros)
+        if fit.middle is None:
+            total: Value = carry.add(m, term, offset, width, target=self.target)
+        else:
+            total = self._mirrored(m, term, offset, negative, width)
+        return register(m, total[cut:], self.z, name="z")
+
+    def _mirrored(self, m: Module, term: Value, offset: Value, negative: Value, width: int) -> Value:
+        """term + offset, whose bits below the binary point of y are inverted below d = 0."""
+        cut = self.fit.shift - self.fit.zeros
+        if not self.target.instances:
+            turned = Signal(len(offset), name="offset")
+            total = Signal(width, name="sum")
+            m.d.comb += turned.eq(offset ^ Mux(negative, (1 << cut) - 1, 0)[: len(offset)])
+            m.d.comb += total.eq(term + turned)
+            return total
+        slots = []
+        for i in range(width):
+            invert = negative if i < cut else 0
+            slots.append(Slot(_ADD_INVERTED, carry.bit(term, i), carry.bit(offset, i), invert))
+        return carry_chain(m, slots)
+
+    def _clamp(self, m: Module, z: Value, under: Value, over: Value, row: dict[str, Value]) -> Value:
+        fit, top = self.fit, self.fit.top
+        low = under | (z < 0) if self.z.lo < 0 else under
+        high = over | ((z > top) & ~under) if self.z.hi > top else over
+        bits = max(1, top.bit_length())
+        held = Signal(bits, name="clamped")
+        m.d.comb += held.eq(Mux(over, top, Mux(low, 0, Mux(high, top, z[:bits]))))
+        if self.base == "same":
+            return register(m, held, fit.clamp, name="y")
+        if self.base == "flip":
+            wide = Cat(held, C(0, fit.clamp.width - bits)) ^ (1 << (fit.clamp.width - 1))
+            return register(m, wide, fit.clamp, name="y")
+        last = register(m, held, name="clamped")
+        y = Signal(shape_of(fit.clamp), name="y", reset_less=True)
+        rising = fit.clamp.lo + last
+        m.d.sync += y.eq(Mux(row["falling"], fit.clamp.hi - last, rising) if "falling" in row else rising)
+        return y
+
+    def cost(self) -> Resources:
+        """Measured: see tests/synth/test_staircase_cost.py."""
+        fit = self.fit
+        cut = fit.shift - fit.zeros
+        total = self.product.cost()
+        lut = (self.d.width + 1) * self.centred + self.z.width + cut + 1
+        lut += fit.clamp.width + ceil(self.z.width / 3) + 3
+        ff = self.d.width * self.centred + self.z.width + fit.clamp.width + 2 * (self.product.latency + 1)
+        if self.base == "add":
+            lut, ff = lut + fit.clamp.width + 1, ff + fit.clamp.width
+        return total + Resources(lut4=lut, ff=ff)
+
+
+def _late(m: Module, flag: Value) -> Value:
+    """One clock later; constants stay wires."""
+    return flag if isinstance(flag, Const) else register(m, flag, name="flag")
+
+
+__all__ = ["OPERAND", "LinearForm"]

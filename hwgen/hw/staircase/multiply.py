@@ -1,0 +1,89 @@
+"""Pipelined product of operands wider than the hard multiplier: partial products and carry chains.
+
+d = high * 2^17 + low (only where d needs more than 18 signed bits), M = upper * 2^17 + lower. Parts of one or
+two bits become rows of a carry chain, the others hard multipliers; the sums skip the bits that only pass.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from amaranth.hdl import C, Cat, Module, Value
+
+from hwgen.hw import carry
+from hwgen.hw.product.form import register
+from hwgen.hw.stream import shape_of
+from hwgen.numeric.ranges import Range
+from hwgen.targets import Target
+from hwgen.targets.resources import Resources
+
+OPERAND = 18  # signed bits; the same split for every family, so that latencies agree
+_PART = OPERAND - 1
+
+
+class WideProduct:
+    """d * M for d in `d` and M in `multiplier` (M >= 0). latency: 2, and 1 for each level of sums.
+
+    Raises ValueError where d is wider than 19 signed or 18 unsigned bits or M wider than 34 bits.
+    """
+
+    def __init__(self, d: Range, multiplier: Range, target: Target) -> None:
+        self.d, self.multiplier, self.target = d, multiplier, target
+        self.chunks = ceil(multiplier.width / _PART)
+        self.spare = max(0, d.width + (not d.signed) - OPERAND)
+        if multiplier.lo < 0 or self.chunks > 2 or self.spare > 1:
+            raise ValueError(f"product of {d} and {multiplier} is too wide")
+        self.range = d * multiplier
+
+    @property
+    def latency(self) -> int:
+        """Clocks from the operands to the product."""
+        return 2 + (self.chunks > 1) + (self.spare > 0)
+
+    def cost(self) -> Resources:
+        """Hard multipliers, sums, and the registers beside them."""
+        low = min(self.d.width, _PART + self.d.signed)
+        upper = max(0, self.multiplier.width - _PART) + low
+        lut = (self.chunks > 1) * (upper + 1)
+        ff = (self.chunks > 1) * (upper + _PART)
+        if self.spare:
+            row = self.multiplier.width + 2
+            lut += row + (row + 2 if self.d.signed else 0)
+            ff += 3 * row + upper
+        return Resources(lut4=lut, ff=ff, dsp=self.chunks)
+
+    def build(self, m: Module, d: Value, multiplier: Value) -> Value:
+        """The product, `latency` clocks later, as a signed value."""
+        target = self.target
+        low = d[:_PART] if self.spare else d
+        low_width = len(low) + (not low.shape().signed)
+        parts = [
+            target.product(m, low, multiplier[at : at + _PART], low_width + len(multiplier[at : at + _PART]))
+            for at in range(0, len(multiplier), _PART)
+        ]
+        upper = parts[1] if self.chunks > 1 else None
+        lower = parts[0]
+        if self.spare:
+            extra = self._rows(m, d[_PART:], multiplier)
+            width = shape_of(self.range).width + 1 - _PART
+            if upper is None:  # the rows sit on the lower part's upper bits
+                total = carry.add(m, carry.floored(lower, _PART), extra, width, target=target)
+                return Cat(register(m, lower[:_PART]), register(m, total)).as_signed()
+            upper = register(m, carry.add(m, upper, extra, width, target=target))
+            lower = register(m, lower)
+        if upper is None:
+            return lower
+        width = shape_of(self.range).width + 1 - _PART
+        total = carry.add(m, carry.floored(lower, _PART), upper, width, target=target)
+        return Cat(register(m, lower[:_PART]), register(m, total)).as_signed()
+
+    def _rows(self, m: Module, high: Value, multiplier: Value) -> Value:
+        """(the upper bits of d) * M, two clocks later: bits 17 and, signed, 18 (counting -2)."""
+        held, m_held = register(m, high), register(m, multiplier)
+        width = len(multiplier) + 2
+        if self.d.signed:
+            double = Cat(C(0, 1), m_held)
+            rows = carry.subtract_rows(m, m_held, held[0], double, held[1], width, target=self.target)
+        else:
+            rows = Cat(bit & held[0] for bit in m_held)
+        return register(m, rows)
