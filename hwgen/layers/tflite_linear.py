@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwgen.layers.requantize import Rounding, requantize
 from hwgen.layers.tflite import (
@@ -55,14 +56,19 @@ def check_linear(op: Operation, rank: int, axis: int) -> Iterator[str]:
 
 
 def weights_of(op: Operation) -> Ints:
-    """Weights without their zero point, in the file's shape. int4 has its even element in the low bits."""
+    """Weights without their zero point, in the file's shape."""
     weights = op.input(1)
     assert weights.data is not None
     if weights.dtype == "INT4":
-        nibbles = np.stack([weights.data & 15, weights.data >> 4], axis=-1).ravel().astype(np.int64)
-        signed = np.where(nibbles > 7, nibbles - 16, nibbles)
-        return signed[: prod(weights.shape)].reshape(weights.shape)
+        return unpacked(weights.data, weights.shape)
     return weights.data.astype(np.int64) - weights.zero_point
+
+
+def unpacked(data: NDArray[np.uint8], shape: tuple[int, ...]) -> Ints:
+    """int4 values, two a byte, the first in the low bits."""
+    nibbles = np.stack([data & 15, data >> 4], axis=-1).ravel().astype(np.int64)
+    signed = np.where(nibbles > 7, nibbles - 16, nibbles)
+    return signed[: prod(shape)].reshape(shape)
 
 
 def bias_of(op: Operation, sums: Ints) -> Ints:
