@@ -1,0 +1,60 @@
+"""MVU and VVU on ECP5 primitives: the emitted Verilog with the models of sim/, clock by clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reducerbench import case, mvu_groups, vvu_groups
+from verilated import Case, first_mismatches
+
+from hwgen.hw.mvu import MVU
+from hwgen.hw.vvu import VVU
+from hwgen.numeric.ranges import Range
+from hwgen.targets import ECP5
+
+INT8, UINT8 = Range(-128, 127), Range(0, 255)
+
+# outputs, inputs, simd, pe, form, rom, activations, weights
+MVUS = [
+    (4, 6, 1, 2, "dsp", "bram", INT8, Range(-128, 127)),
+    (4, 12, 3, 2, "dsp", "lut", Range(-255, 255), Range(-127, 127)),
+    (4, 6, 1, 2, "dsp2", "bram", INT8, Range(-127, 127)),
+    (4, 8, 2, 4, "dsp2", "lut", UINT8, Range(-128, 127)),
+    (4, 16, 4, 2, "dsp2", "bram", INT8, Range(-8, 7)),
+    (2, 16, 4, 2, "dsp2", "bram", Range(-255, 255), Range(-128, 127)),
+    (4, 6, 1, 2, "lut", "bram", INT8, Range(-128, 127)),
+    (4, 8, 4, 2, "lut", "lut", INT8, Range(-128, 127)),
+    (2, 10, 5, 2, "lut", "generic", UINT8, Range(-8, 7)),
+    (2, 8, 8, 2, "lut", "bram", Range(-255, 255), Range(-127, 127)),
+    (8, 8, 2, 4, ("dsp2", "dsp2", "lut", "dsp"), "bram", INT8, Range(-127, 127)),
+    (4, 4, 4, 2, "generic", "auto", INT8, Range(-128, 127)),
+    (2, 4, 4, 2, "dsp2", "auto", INT8, Range(-127, 127)),  # one word for ever
+]
+
+
+def integers(rng: np.random.Generator, values: Range, shape: tuple[int, int]) -> np.ndarray:
+    """Rows of random values, every second one of the range's two ends only."""
+    array = rng.integers(values.lo, values.hi + 1, shape)
+    array[1::2] = rng.choice([values.lo, values.hi], array[1::2].shape)
+    array[0, 0] = values.lo
+    return array
+
+
+@pytest.mark.sim
+def test_sums_are_exact_on_ecp5_primitives(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    cases: dict[str, Case] = {}
+    for outputs, inputs, simd, pe, form, rom, value, weight in MVUS:
+        weights = integers(rng, weight, (outputs, inputs))
+        dut = MVU(weights, simd=simd, pe=pe, value=value, form=form, rom=rom, target=ECP5)
+        x = integers(rng, value, (60, inputs))
+        name = f"mvu {outputs}x{inputs} {simd} {pe} {form} {rom} {value} {weight}"
+        cases[name] = case(dut, mvu_groups(dut, x), rng, gaps=float(rng.choice([0, 0.3])))
+    for form in ("dsp", "lut", ("dsp", "lut", "generic", "lut")):
+        weights = integers(rng, INT8, (6, 8))
+        dut = VVU(weights, pe=4, value=INT8, form=form, rom="bram", target=ECP5)
+        x = integers(rng, INT8, (20 * 6, 8)).reshape(20, 6, 8)
+        cases[f"vvu {form}"] = case(dut, vvu_groups(dut, x), rng)
+    assert first_mismatches(cases, tmp_path) == {}
