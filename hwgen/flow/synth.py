@@ -28,7 +28,7 @@ LOG = "synth.log"
 SCRIPT = "synth.ys"
 _STAGE = "synth"
 _STATISTICS = "statistics.json"
-_VERSION = 1  # of what this stage does, for its stamp
+_VERSION = 2  # of what this stage does, for its stamp
 
 # Wide LUT muxes (PFUMX, L6MUX21) make adder-heavy designs up to twice as large.
 OPTIONS = ("-nowidelut",)
@@ -117,6 +117,7 @@ def synthesise(
         design = json.loads((work / NETLIST).read_text())
         module = design["modules"][top]
         netlist.clean_carries(module)
+        netlist.absorb_ram_registers(module)
         write_atomic(out_dir / NETLIST, json.dumps(design, separators=(",", ":")))
     kinds = [cell["type"] for cell in module["cells"].values()]
     record: dict[str, Any] = {

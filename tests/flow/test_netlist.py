@@ -125,3 +125,60 @@ def test_count_and_regions():
         "a.b": {**zero, "bram": 1, "dsp": 1},
         "none": zero,
     }
+
+
+def _register(data, q, clock=1, **changes):
+    parameters = {"CEMUX": "1 ", "CLKMUX": "CLK", "GSR": "DISABLED", "LSRMUX": "LSR", "REGSET": "RESET"}
+    pins = {"CLK": [clock], "DI": [data], "LSR": ["0"], "Q": [q]}
+    for key, value in changes.items():
+        (parameters if key in ("CEMUX", "REGSET", "CLKMUX") else pins)[key] = value
+    return {
+        "type": "TRELLIS_FF",
+        "parameters": parameters,
+        "port_directions": {pin: "output" if pin == "Q" else "input" for pin in pins},
+        "connections": pins,
+    }
+
+
+def _ram(**changes):
+    pins = {"CLKA": [1], "CEA": ["1"], "RSTA": ["0"], "OCEA": ["1"], "DOA0": [20], "DOA1": [21], "DOA2": [22],
+            "CLKB": [1], "CEB": ["1"], "RSTB": ["0"], "OCEB": ["0"], "DOB0": [30], **changes}  # fmt: skip
+    return {
+        "type": "DP16KD",
+        "parameters": {"REGMODE_A": "NOREG", "REGMODE_B": "NOREG"},
+        "port_directions": {pin: "output" if pin.startswith("DO") else "input" for pin in pins},
+        "connections": pins,
+    }
+
+
+def test_ram_registers_move_in():
+    module = _module(_ram(), _register(20, 40), _register(21, 41, CEMUX="CE", CE=["1"]), outputs=[40, 41])
+    assert netlist.absorb_ram_registers(module) == 1
+    assert list(module["cells"]) == ["c0"]
+    ram = module["cells"]["c0"]
+    assert ram["parameters"] == {"REGMODE_A": "OUTREG", "REGMODE_B": "NOREG"}  # nobody reads B
+    assert [ram["connections"][pin] for pin in ("DOA0", "DOA1", "DOA2")] == [[40], [41], [22]]
+    assert netlist.absorb_ram_registers(module) == 0
+
+
+@pytest.mark.parametrize(
+    ("ram", "registers", "outputs"),
+    [
+        ({}, [_register(20, 40)], [40, 21]),  # a bit is also read without a register
+        ({}, [_register(20, 40)], [40, 20]),  # the same bit is
+        ({}, [_register(20, 40), _register(20, 42)], [40, 42]),
+        ({}, [_register(20, 40, clock=9)], [40]),
+        ({}, [_register(20, 40, CEMUX="CE", CE=[8])], [40]),
+        ({}, [_register(20, 40, CEMUX="INV", CE=["1"])], [40]),
+        ({}, [_register(20, 40, LSR=[8])], [40]),
+        ({}, [_register(20, 40, REGSET="SET")], [40]),
+        ({}, [_register(20, 40, CLKMUX="INV")], [40]),
+        ({"CEA": [8]}, [_register(20, 40)], [40]),
+        ({"RSTA": [8]}, [_register(20, 40)], [40]),
+    ],
+)
+def test_ram_registers_that_must_stay(ram, registers, outputs):
+    module = _module(_ram(**ram), *registers, outputs=outputs)
+    before = str(module)
+    assert netlist.absorb_ram_registers(module) == 0
+    assert str(module) == before

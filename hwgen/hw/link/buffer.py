@@ -66,6 +66,7 @@ class InputBuffer(wiring.Component):
             put.en.eq(self.write),
             get.addr.eq(address),
         ]
+        m.d.sync += byte.eq(get.data)  # always, so that it can be the block RAM's own output register
         lanes = (word[at : at + width] for at in range(0, len(word), 8 * element_bytes(width)))
         m.d.comb += self.o.payload.as_value().eq(Cat(*lanes))
         with m.If(self.write):
@@ -81,8 +82,7 @@ class InputBuffer(wiring.Component):
             with m.State("ADDRESS"):
                 m.next = "READ"
             with m.State("READ"):
-                # a register of its own behind the memory: block RAM without one is slow
-                m.d.sync += [byte.eq(get.data), address.eq(address + 1)]
+                m.d.sync += address.eq(address + 1)
                 m.next = "SHIFT"
             with m.State("SHIFT"):
                 m.d.sync += [word.eq(Cat(word, byte)[8:]), in_beat.eq(in_beat + 1)]

@@ -94,8 +94,10 @@ class Link(wiring.Component):
             with m.State("DECIDE"):  # `failed` is that of this request by now
                 m.next = "ANSWER"
                 with m.If(~failed & ~request.identify):
-                    m.d.comb += [source.play.eq(1), sink.take.eq(1)]
-                    m.next = "RUN"
+                    m.next = "START"
+            with m.State("START"):
+                m.d.comb += [source.play.eq(1), sink.take.eq(1)]
+                m.next = "RUN"
             with m.State("RUN"), m.If(source.done & sink.done):
                 m.next = "ANSWER"
             with m.State("ANSWER"):
