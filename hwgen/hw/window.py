@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.hw.counters import LoopNest, all_of
 from hwgen.hw.flow import FlowSignature
+from hwgen.hw.ram import Form, Ram
 from hwgen.hw.stream import lanes_layout, lanes_stream
 from hwgen.hw.window_math import Order, WindowGeometry
 from hwgen.numeric.ranges import Range
-
-Ram = Literal["auto", "block", "distributed"]
+from hwgen.targets import GENERIC, Target
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,9 @@ class WindowBuffer(wiring.Component):
     Pointwise windows that are read once need no buffer: then words pass through one register, and a
     group may have gaps where the producer has.
 
-    Errors: ValueError for a geometry that makes no sense. Cost: `depth` words of memory, one adder for
-    the address, a decrementer a loop (loops that continue each other are merged), and with padding a
-    counter and a comparison a padded axis.
+    Errors: ValueError for a geometry that makes no sense, or that needs more words than a block RAM has.
+    Cost: `depth` words of memory, one adder for the address, a decrementer a loop (loops that continue
+    each other are merged), and with padding a counter and a comparison a padded axis.
     Source of the idea: line buffer and SWU of FINN (Umuroglu et al., FPGA 2017), restated with tokens.
     """
 
@@ -83,7 +82,8 @@ class WindowBuffer(wiring.Component):
         lanes: int = 1,
         order: Order = "dense",
         repeat: int = 1,
-        ram: Ram = "auto",
+        ram: Form = "auto",
+        target: Target = GENERIC,
     ) -> None:
         steps = (stride, stride) if isinstance(stride, int) else stride
         geometry = WindowGeometry(shape, kernel, steps, pad, lanes, order, repeat)
@@ -94,7 +94,8 @@ class WindowBuffer(wiring.Component):
         self.pad_value = pad_value
         padded = any(self.geometry.padded)
         self.out_value = value | Range(pad_value, pad_value) if padded else value
-        self.ram = ram if ram != "auto" else ("block" if self._block_ram() else "distributed")
+        width = value.width * lanes
+        self.memory = Ram(width=width, depth=self.depth, form=ram, target=target) if self.depth else None
         super().__init__(
             {
                 "i": In(lanes_stream(value, lanes)),
@@ -112,19 +113,12 @@ class WindowBuffer(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from the issue of a word to its being on `o`."""
-        if not self.depth:
-            return 1
-        return 2 + (self.ram == "block") + any(self.geometry.padded)
-
-    def _block_ram(self) -> bool:
-        """Block RAM where distributed RAM would cost more than some 100 look-up tables."""
-        bits = self.value.width * self.geometry.lanes
-        return self.depth > 16 and -(-self.depth // 16) * -(-bits // 4) > 24
+        return 1 + self.memory.latency + any(self.geometry.padded) if self.memory else 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if self.depth:
-            self._buffered(m)
+        if self.memory:
+            self._buffered(m, self.memory)
         else:
             self._pass_through(m)
         return m
@@ -147,20 +141,18 @@ class WindowBuffer(wiring.Component):
             self.o.last.eq(loop.ends),
         ]
 
-    def _buffered(self, m: Module) -> None:
-        geometry, width = self.geometry, self.value.width * self.geometry.lanes
-        m.submodules.memory = mem = memory.Memory(
-            shape=width, depth=self.depth, init=[], attrs={"ram_style": self.ram}
-        )
+    def _buffered(self, m: Module, ram: Ram) -> None:
+        geometry = self.geometry
+        m.submodules.memory = ram
         freed = Signal(range(max(b - a for a, b in zip(geometry.freed, geometry.freed[1:])) + 1))
         granted = Signal(range(max(geometry.grants) + 1))
-        self._writer(m, mem.write_port(), freed, granted)
         armed = Signal()
         take = Signal()
+        self._writer(m, ram, freed, granted)
         self._scheduler(m, granted, armed, take)
-        self._reader(m, mem.read_port(), armed, take, freed)
+        self._reader(m, ram, armed, take, freed)
 
-    def _writer(self, m: Module, port: memory.WritePort, freed: Signal, granted: Signal) -> None:
+    def _writer(self, m: Module, ram: Ram, freed: Signal, granted: Signal) -> None:
         """Stores words while the row's slot is free; tells how many output rows each row completes."""
         geometry = self.geometry
         room = Signal(range(geometry.max_rows_free + 1), init=geometry.slots)
@@ -175,9 +167,9 @@ class WindowBuffer(wiring.Component):
             word.eq(self.i.valid & is_open),
             begin.eq((room != 0) & (~is_open | row_end)),
             self.i.ready.eq(is_open),
-            port.addr.eq(address),
-            port.data.eq(self.i.payload),
-            port.en.eq(word),
+            ram.write_addr.eq(address),
+            ram.write_data.eq(self.i.payload),
+            ram.write_en.eq(word),
         ]
         m.d.sync += [
             address.eq(address + word),
@@ -220,7 +212,7 @@ class WindowBuffer(wiring.Component):
             return _merged([channels, *taps]), _merged([again, across]), _merged([down]), images
         return _merged(taps), _merged([channels, across]), _merged([down]), images
 
-    def _reader(self, m: Module, port: memory.ReadPort, armed: Signal, take: Signal, freed: Signal) -> None:
+    def _reader(self, m: Module, ram: Ram, armed: Signal, take: Signal, freed: Signal) -> None:
         """Issues a word a clock: counters, then one adder for the address, then the memory."""
         geometry = self.geometry
         frees = tuple(b - a for a, b in zip(geometry.freed, geometry.freed[1:]))
@@ -271,20 +263,23 @@ class WindowBuffer(wiring.Component):
         outside = Signal()
         tests = [place >= limit for place, limit, on in zip((y, x_), (h, w), geometry.padded) if on]
         m.d.sync += outside.eq(~all_of([~test for test in tests]) if tests else 0)
-        m.d.comb += port.addr.eq(address)
-        data: Value = port.data
+        m.d.comb += ram.read_addr.eq(address)
         flags = [busy, first, group_end]
-        for stage in (1, 2):
+        for stage in range(1 + ram.latency):
             flags = _delayed(m, flags, f"flag{stage}")
-        if self.ram == "block":  # a block RAM's own output is slow: nothing but a register behind it
-            (data, outside, *flags) = _delayed(m, [data, outside, *flags], "read")
-        stored = lanes_layout(self.value, geometry.lanes)(data)
+        for _ in range(ram.latency - 1):
+            (outside,) = _delayed(m, [outside], "outside")
+        stored = lanes_layout(self.value, geometry.lanes)(ram.read_data)
         if any(geometry.padded):
             flags = _delayed(m, flags, "out")
-            for lane in range(geometry.lanes):
-                m.d.sync += self.o.payload[lane].eq(Mux(outside, self.pad_value, stored[lane]))
+            word = Signal(lanes_layout(self.out_value, geometry.lanes), reset_less=True)
+            with m.If(outside):  # the flip-flops' own set and reset: no look-up tables
+                m.d.sync += [word[lane].eq(self.pad_value) for lane in range(geometry.lanes)]
+            with m.Else():
+                m.d.sync += [word[lane].eq(stored[lane]) for lane in range(geometry.lanes)]
+            m.d.comb += self.o.payload.eq(word)
         else:
-            m.d.comb += self.o.payload.eq(data)
+            m.d.comb += self.o.payload.eq(ram.read_data)
         m.d.comb += [self.o.valid.eq(flags[0]), self.o.first.eq(flags[1]), self.o.last.eq(flags[2])]
 
 

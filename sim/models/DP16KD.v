@@ -1,4 +1,6 @@
-// Lattice ECP5 DP16KD: 18 kbit true dual-port block RAM, ports of 18, 9, 4, 2 or 1 bits.
+// Lattice ECP5 DP16KD: 18 kbit true dual-port block RAM, ports of 18, 9, 4, 2 or 1 bits; or, both widths 36,
+// one write port and one read port: low half on the data pins of A, high half on those of B, addresses and
+// clocks of the writing port on A (byte enables AD3..AD0), of the reading port on B.
 // Contents: 2048 units of 9 bits, 32 units (padded, two by two, from 18 to 20 bits) in each INITVAL of 320 bits;
 // words of 4, 2 and 1 bits leave the ninth bit of a unit alone. An 18-bit port takes byte enables on AD1, AD0.
 // Write mode NORMAL (a writing port keeps its read data), synchronous reset, no chip select decoding.
@@ -80,8 +82,17 @@ module DP16KD #(
     wire [17:0] write_a =
         {DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3,
         DIA2, DIA1, DIA0};
-    reg [17:0] read_a = 0, out_a = 0;
-    always @(posedge CLKA) begin
+    wire [17:0] write_b =
+        {DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7, DIB6, DIB5, DIB4, DIB3,
+        DIB2, DIB1, DIB0};
+    wire pseudo = DATA_WIDTH_A == 36;
+    reg [17:0] read_a = 0, out_a = 0, read_low = 0, out_low = 0;
+    always @(posedge CLKA) if (pseudo) begin
+        if (CEA && WEA) begin
+            store(18, {address_a[13:5], 3'b000, address_a[1:0]}, write_a);
+            store(18, {address_a[13:5], 3'b100, address_a[3:2]}, write_b);
+        end
+    end else begin
         if (CEA) begin
             if (WEA) store(DATA_WIDTH_A, address_a, write_a);
             else read_a <= fetch(DATA_WIDTH_A, address_a);
@@ -92,21 +103,21 @@ module DP16KD #(
     assign
         {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3,
         DOA2, DOA1, DOA0}
-        = REGMODE_A == "OUTREG" ? out_a : read_a;
+        = pseudo ? (REGMODE_A == "OUTREG" ? out_low : read_low) : (REGMODE_A == "OUTREG" ? out_a : read_a);
 
     wire [13:0] address_b =
         {ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5, ADB4, ADB3, ADB2, ADB1, ADB0};
-    wire [17:0] write_b =
-        {DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7, DIB6, DIB5, DIB4, DIB3,
-        DIB2, DIB1, DIB0};
     reg [17:0] read_b = 0, out_b = 0;
     always @(posedge CLKB) begin
         if (CEB) begin
-            if (WEB) store(DATA_WIDTH_B, address_b, write_b);
+            if (pseudo) begin
+                read_low <= fetch(18, {address_b[13:5], 5'b00000});
+                read_b <= fetch(18, {address_b[13:5], 5'b10000});
+            end else if (WEB) store(DATA_WIDTH_B, address_b, write_b);
             else read_b <= fetch(DATA_WIDTH_B, address_b);
         end
-        if (RSTB) begin out_b <= 0; if (CEB) read_b <= 0; end
-        else if (OCEB) out_b <= read_b;
+        if (RSTB) begin out_b <= 0; out_low <= 0; if (CEB) begin read_b <= 0; read_low <= 0; end end
+        else if (OCEB) begin out_b <= read_b; out_low <= read_low; end
     end
     assign
         {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3,
