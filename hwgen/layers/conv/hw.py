@@ -29,6 +29,7 @@ def build(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) ->
         lanes=folding.simd,
         order="dense",
         repeat=outputs // folding.pe,
+        target=target,
     )
     mvu = MVU(
         node.weights.reshape(outputs, -1),
@@ -41,7 +42,7 @@ def build(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) ->
     acc = raw_range(node, x)
     assert node.act is not None  # the engine refuses a layer without one
     activation = StaircaseUnit(
-        node.act.shifted(node.bias),
+        node.raw_act,
         lanes=folding.lanes,
         channels=outputs,
         value=acc,

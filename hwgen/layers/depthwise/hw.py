@@ -27,6 +27,7 @@ def build(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Targe
         pad_value=node.pad_value,
         lanes=folding.simd,
         order="depthwise",
+        target=target,
     )
     vvu = VVU(
         node.weights.reshape(-1, x.shape[2]),
@@ -38,7 +39,7 @@ def build(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Targe
     acc = raw_range(node, x)
     assert node.act is not None  # the engine refuses a layer without one
     activation = StaircaseUnit(
-        node.act.shifted(node.bias),
+        node.raw_act,
         lanes=folding.lanes,
         channels=x.shape[2],
         value=acc,

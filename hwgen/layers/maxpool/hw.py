@@ -26,6 +26,7 @@ def build(node: MaxPool, inputs: list[Tensor], folding: Folding, target: Target)
         pad_value=x.range.lo,
         lanes=folding.simd,
         order="depthwise",
+        target=target,
     )
     activation = None
     if node.act is not None:

@@ -37,6 +37,7 @@ def build(node: SumPool, inputs: list[Tensor], folding: Folding, target: Target)
         pad_value=0,
         lanes=folding.simd,
         order="depthwise",
+        target=target,
     )
     return LayerUnit(
         window=window,
