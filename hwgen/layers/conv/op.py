@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -37,6 +38,13 @@ class Conv(Node):
         positive = np.maximum(self.weights, 0).sum(axis=(1, 2, 3))
         negative = np.minimum(self.weights, 0).sum(axis=(1, 2, 3))
         return positive * x.lo + negative * x.hi + self.bias, positive * x.hi + negative * x.lo + self.bias
+
+    @cached_property
+    def raw_act(self) -> Staircase:
+        """The activation of the accumulator without its bias: hardware adds no bias, its steps have moved."""
+        if self.act is None:
+            raise IllegalNode(f"{self.name}: has no activation")
+        return self.act.shifted(self.bias)
 
     def infer(self, inputs: list[Tensor]) -> Tensor:
         (x,) = inputs

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import ceil
 
-from hwgen.hw.staircase import staircase_cost
 from hwgen.hw.vvu import vvu_cost
 from hwgen.hw.window_math import WindowGeometry
 from hwgen.ir.tensor import Tensor
+from hwgen.layers.activation import activation_cost
 from hwgen.layers.depthwise.op import Depthwise
 from hwgen.layers.folding import Folding, Stage, divisors, drain_cost, fewest_lanes, window_cost, window_stage
 from hwgen.numeric.ranges import Range
@@ -68,7 +68,7 @@ def cost(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Target
     out = node.act.range if node.act else acc
     total += drain_cost(folding.pe, folding.lanes, acc.width, out.width)
     if node.act is not None:
-        total += staircase_cost(node.act, lanes=folding.lanes, channels=x.shape[2], target=target)
+        total += activation_cost(node.raw_act, folding.lanes, x.shape[2], acc, target, -node.bias)
     return total
 
 

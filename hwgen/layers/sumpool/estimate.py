@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hwgen.hw.staircase import staircase_cost
 from hwgen.ir.tensor import Tensor
 from hwgen.layers import pooling
+from hwgen.layers.activation import activation_cost
 from hwgen.layers.folding import Folding, Stage, drain_cost, window_cost
 from hwgen.layers.sumpool.op import SumPool
 from hwgen.targets.base import Target
@@ -43,9 +43,7 @@ def cost(node: SumPool, inputs: list[Tensor], folding: Folding, target: Target) 
         total = window_cost(pooling.geometry(node.window, x, folding), x.range.width)
         total += Resources(lut4=acc * folding.pe, ff=acc * folding.pe)
     total += drain_cost(folding.pe, folding.lanes, acc, out)
-    if node.act is not None:
-        total += staircase_cost(node.act, lanes=folding.lanes, channels=x.shape[2], target=target)
-    return total
+    return total + activation_cost(node.act, folding.lanes, x.shape[2], node.acc_range(x.range), target)
 
 
 def stage(node: SumPool, inputs: list[Tensor], folding: Folding) -> Stage:
