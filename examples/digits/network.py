@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Random = np.random.Generator
 
 ACTIVATION_BITS, WEIGHT_BITS, GRADIENT_BITS = 12, 14, 22
 
@@ -29,10 +30,14 @@ def grid(x: Floats, bits: int) -> Floats:
 
 def exact_product(a: Floats, b: Floats, bits: int) -> Floats:
     """a @ b of matrices whose products are multiples of 2^-bits; fails if float64 might have to round."""
-    bound = float(np.abs(a).max() * np.abs(b).max()) * a.shape[1]
+    check_sum(float(np.abs(a).max() * np.abs(b).max()) * a.shape[1], bits)
+    return a @ b
+
+
+def check_sum(bound: float, bits: int) -> None:
+    """Fails if a sum of up to +-bound of multiples of 2^-bits might not fit float64's 53 bits."""
     if not bound < 2.0 ** (53 - bits):
         raise ArithmeticError(f"a sum of up to {bound:g} in steps of 2^-{bits} does not fit float64")
-    return a @ b
 
 
 class Layer:
@@ -62,7 +67,7 @@ class Conv(Layer):
 
     kind = "conv"
 
-    def __init__(self, name: str, inputs: int, outputs: int, kernel: int, random: np.random.Generator) -> None:
+    def __init__(self, name: str, inputs: int, outputs: int, kernel: int, random: Random) -> None:
         super().__init__(name)
         shape = (outputs, kernel, kernel, inputs)
         self.parameters = {
@@ -74,7 +79,8 @@ class Conv(Layer):
         weights = grid(self.parameters["weights"], WEIGHT_BITS)
         outputs, kernel = weights.shape[:2]
         taps = neighbours(x, kernel)
-        self._columns, self._matrix = taps.reshape(-1, taps.shape[-2] * taps.shape[-1]), weights.reshape(outputs, -1)
+        self._columns = taps.reshape(-1, taps.shape[-2] * taps.shape[-1])
+        self._matrix = weights.reshape(outputs, -1)
         total = exact_product(self._columns, self._matrix.T, ACTIVATION_BITS + WEIGHT_BITS)
         total = grid(total + grid(self.parameters["bias"], WEIGHT_BITS), ACTIVATION_BITS)
         self._positive = (total > 0).reshape(*x.shape[:3], outputs)
@@ -85,7 +91,8 @@ class Conv(Layer):
         kernel = self.parameters["weights"].shape[1]
         flat = (gradient * self._positive).reshape(-1, outputs)
         by_weights = exact_product(flat.T, self._columns, ACTIVATION_BITS + GRADIENT_BITS)
-        self.gradients = {"weights": by_weights.reshape(self.parameters["weights"].shape), "bias": flat.sum(0)}
+        shape = self.parameters["weights"].shape
+        self.gradients = {"weights": by_weights.reshape(shape), "bias": flat.sum(axis=0)}
         by_columns = exact_product(flat, self._matrix, WEIGHT_BITS + GRADIENT_BITS)
         return grid(scatter(by_columns.reshape(n, height, width, kernel * kernel, -1), kernel), GRADIENT_BITS)
 
@@ -98,7 +105,7 @@ class Depthwise(Layer):
 
     kind = "depthwise"
 
-    def __init__(self, name: str, channels: int, kernel: int, random: np.random.Generator) -> None:
+    def __init__(self, name: str, channels: int, kernel: int, random: Random) -> None:
         super().__init__(name)
         self.parameters = {
             "weights": random.normal(size=(kernel, kernel, channels)) * he_deviation(kernel * kernel),
@@ -118,8 +125,7 @@ class Depthwise(Layer):
         local = gradient * self._positive
         kernel, _, channels = self.parameters["weights"].shape
         products = self._taps * local[:, :, :, np.newaxis, :]
-        if not float(np.abs(products).max()) * local[..., 0].size < 2.0 ** (53 - ACTIVATION_BITS - GRADIENT_BITS):
-            raise ArithmeticError(f"{self.name}: sums of gradients do not fit float64")
+        check_sum(float(np.abs(products).max()) * local[..., 0].size, ACTIVATION_BITS + GRADIENT_BITS)
         self.gradients = {
             "weights": products.sum(axis=(0, 1, 2)).reshape(kernel, kernel, channels),
             "bias": local.sum(axis=(0, 1, 2)),
@@ -158,11 +164,11 @@ class AveragePool(Layer):
 
 
 class Dense(Layer):
-    """out = bias + weights @ x, x flattened in the order H, W, C. weights (O, I), bias (O,). No activation."""
+    """out = bias + weights @ x, x flattened in the order H, W, C. weights (O, I), bias (O,)."""
 
     kind = "dense"
 
-    def __init__(self, name: str, inputs: int, outputs: int, random: np.random.Generator) -> None:
+    def __init__(self, name: str, inputs: int, outputs: int, random: Random) -> None:
         super().__init__(name)
         self.parameters = {
             "weights": random.normal(size=(outputs, inputs)) * he_deviation(inputs),
@@ -233,7 +239,8 @@ class Adam:
                 means[name] = beta1 * means[name] + (1 - beta1) * gradient
                 squares[name] = beta2 * squares[name] + (1 - beta2) * (gradient * gradient)
                 mean, square = means[name] / (1 - self.power1), squares[name] / (1 - self.power2)
-                update = mean / (np.sqrt(square) + 1e-8) + (self.decay * parameter if name == "weights" else 0)
+                decay = self.decay if name == "weights" else 0.0
+                update = mean / (np.sqrt(square) + 1e-8) + decay * parameter
                 layer.parameters[name] = parameter - rate * update
 
 

@@ -57,12 +57,11 @@ def quantise(layers: list[Layer], calibration: Floats) -> list[QuantisedLayer]:
         by_bias = Quantisation((current.scales * by_weights.scales).astype(np.float32))
         real_bias = grid(layer.parameters["bias"], WEIGHT_BITS)
         exact_scales = current.scales.astype(np.float64) * by_weights.scales
-        bias = np.rint(real_bias / exact_scales)
-        if np.abs(bias).max() >= 1 << 31:
+        steps = np.rint(real_bias / exact_scales)
+        if np.abs(steps).max() >= 1 << 31:
             raise OverflowError(f"{layer.name}: a bias of {np.abs(real_bias).max():g} does not fit int32")
-        result.append(
-            QuantisedLayer(layer.kind, layer.name, output, integers, by_weights, bias.astype(np.int32), by_bias)
-        )
+        bias = steps.astype(np.int32)
+        result.append(QuantisedLayer(layer.kind, layer.name, output, integers, by_weights, bias, by_bias))
         current = output
     return result
 
@@ -71,7 +70,8 @@ def activation_quantisation(low: float, high: float) -> Quantisation:
     """256 steps from low to high, both widened to include 0, which falls on an integer exactly."""
     low, high = min(low, 0.0), max(high, 0.0)
     scale = np.float32((high - low) / 255) if high > low else np.float32(1)
-    return Quantisation(np.array([scale], np.float32), int(np.clip(np.rint(-128 - low / float(scale)), -128, 127)))
+    zero_point = int(np.clip(np.rint(-128 - low / float(scale)), -128, 127))
+    return Quantisation(np.array([scale], np.float32), zero_point)
 
 
 def quantise_weights(weights: Floats, channel_axis: int | None) -> tuple[NDArray[np.int8], Quantisation]:

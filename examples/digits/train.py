@@ -41,7 +41,8 @@ def train(digits: Digits, epochs: int) -> list[Layer]:
             optimiser.step(RATE * (1 - (epoch * batches + k) / (epochs * batches)), BATCH)
             correct += int((logits.argmax(axis=1) == digits.labels[chosen]).sum())
         if (epoch + 1) % 5 == 0 or epoch + 1 == epochs:
-            print(f"  epoch {epoch + 1:3}/{epochs}: {correct / (batches * BATCH):.1%} of moved training digits")
+            share = correct / (batches * BATCH)
+            print(f"  epoch {epoch + 1:3}/{epochs}: {share:.1%} of moved training digits", flush=True)
     return layers
 
 

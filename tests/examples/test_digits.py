@@ -1,4 +1,4 @@
-"""The digits example: training is reproducible, quantisation is TFLite's, the file runs in the real runtime."""
+"""The digits example: reproducible training, TFLite's quantisation, files that the real runtimes run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+import hwgen
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples" / "digits"
 MODEL = FOLDER / "digits.tflite"
@@ -22,7 +24,7 @@ MODEL = FOLDER / "digits.tflite"
 @pytest.fixture(scope="module")
 def example() -> Iterator[dict[str, ModuleType]]:
     """The example's modules by name; they import each other as scripts do."""
-    names = ("data", "network", "quantise")
+    names = ("data", "network", "quantise", "export_onnx")
     sys.path.insert(0, str(FOLDER))
     yield {name: importlib.import_module(name) for name in names}
     sys.path.remove(str(FOLDER))
@@ -132,7 +134,8 @@ def test_gradients_are_the_slope_of_the_loss(
             below = loss()
             layer.parameters[key] = parameter
             expected = float((slopes[layer.name, key] * direction).sum())
-            assert (above - below) / (2 * step) == pytest.approx(expected, rel=0.05, abs=0.02), (layer.name, key)
+            measured = (above - below) / (2 * step)
+            assert measured == pytest.approx(expected, rel=0.05, abs=0.02), (layer.name, key)
 
 
 # ---- quantisation ----
@@ -184,3 +187,43 @@ def test_file_is_small_and_has_the_stated_accuracy_in_tflite_micro(example: dict
     accuracy = (outputs.argmax(axis=1) == test.labels).mean()
     assert accuracy == pytest.approx(stated_accuracy(), abs=0.0005)
     assert accuracy >= 0.98
+
+
+def test_golden_model_equals_tflite_micro_on_every_test_digit_and_on_noise(
+    example: dict[str, ModuleType],
+) -> None:
+    """Digits leave the softmax at its ends; noise reaches what lies between."""
+    pytest.importorskip("sklearn", reason="the digits come with scikit-learn: pip install scikit-learn")
+    _, test = example["data"].load()
+    noise = np.random.default_rng(5).integers(-128, 128, (300, 8, 8, 1)).astype(np.int8)
+    inputs = np.concatenate([example["data"].to_int8(test.pixels), noise])
+    expected = tflite_micro_outputs(MODEL.read_bytes(), inputs)
+    got = hwgen.load(MODEL).run(inputs)
+    assert got.dtype == expected.dtype and np.array_equal(got, expected)
+    assert len(np.unique(expected)) > 200
+
+
+# ---- the ONNX form ----
+
+
+def test_onnx_form_follows_the_float_network_and_golden_equals_onnxruntime(
+    example: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    """On an untrained network and smooth random images, no scikit-learn needed."""
+    runtime = pytest.importorskip("onnxruntime", reason="the oracle: pip install onnxruntime")
+    layers = example["network"].build(6)
+    images = np.random.default_rng(7).integers(0, 17, (100, 8, 8, 1)) / 16
+    quantised = example["quantise"].quantise(layers, images)
+    path = tmp_path / "digits.onnx"
+    path.write_bytes(example["export_onnx"].onnx_bytes(quantised))
+
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    inputs = images.transpose(0, 3, 1, 2).astype(np.float32)
+    expected = np.concatenate([session.run(None, {"digit": x[np.newaxis]})[0] for x in inputs])
+
+    real = example["network"].forward(layers, images)[-1]
+    step = quantised[-1].output.scales[0]
+    assert np.abs(expected - real).max() < 12 * step  # a wrong order of weights is off by a hundred
+    assert np.array_equal(hwgen.load(path).run(inputs), expected)
