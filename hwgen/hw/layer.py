@@ -26,7 +26,8 @@ from hwgen.numeric.ranges import Range
 class LayerUnit(wiring.Component):
     """i: stream of `window.lanes` values. o: stream of `lanes` values in `out`.
 
-    reducer: component with flow ports `i`, `o` and `latency` that makes `pe` results of each group.
+    reducer: component with flow ports `i`, `o` and `latency` that makes `pe` results of each group; None
+    where every word is a result.
     activation: the same for single words, or None. acc: range of the reducer's results.
     words: clocks of a group. Interval and latency as WindowBuffer's plus those of the parts.
     """
@@ -35,7 +36,7 @@ class LayerUnit(wiring.Component):
         self,
         *,
         window: WindowBuffer,
-        reducer: wiring.Component,
+        reducer: wiring.Component | None,
         acc: Range,
         pe: int,
         lanes: int,
@@ -48,7 +49,7 @@ class LayerUnit(wiring.Component):
         self.serializer = Serializer(shape=acc, pe=pe, lanes=lanes)
         self.activation = activation
         per_group = pe // lanes
-        fixed = reducer.latency + (activation.latency if activation else 0)
+        fixed = (reducer.latency if reducer else 0) + (activation.latency if activation else 0)
         flight = ceil((window.latency + fixed + per_group + 6) / words)  # groups on their way at full pace
         self.queue = OutQueue(shape=out, lanes=lanes, depth=per_group * (flight + 3), reserve=per_group)
         super().__init__({"i": In(lanes_stream(window.value, window.geometry.lanes)), "o": Out(lanes_stream(out, lanes))})
@@ -56,12 +57,15 @@ class LayerUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.window = self.window
-        m.submodules.reducer = self.reducer
         m.submodules.serializer = self.serializer
         m.submodules.queue = self.queue
         wiring.connect(m, wiring.flipped(self.i), self.window.i)
-        wiring.connect(m, self.window.o, self.reducer.i)
-        wiring.connect(m, self.reducer.o, self.serializer.i)
+        if self.reducer is not None:
+            m.submodules.reducer = self.reducer
+            wiring.connect(m, self.window.o, self.reducer.i)
+            wiring.connect(m, self.reducer.o, self.serializer.i)
+        else:
+            wiring.connect(m, self.window.o, self.serializer.i)
         if self.activation is not None:
             m.submodules.activation = self.activation
             wiring.connect(m, self.serializer.o, self.activation.i)
