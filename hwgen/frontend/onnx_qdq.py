@@ -3,16 +3,18 @@
 `runtime`:
 "ort"        onnxruntime with optimisations disabled (ORT_DISABLE_ALL). QLinear operations are integer
              and equal to the last bit; between DequantizeLinear and QuantizeLinear everything elementwise
-             is equal to the last bit, and convolutions and dense layers are summed exactly, where
-             onnxruntime adds float32 values in an order that is its own affair (see layers/conv/importers_onnx.py).
-"ort-fused"  onnxruntime with its optimiser on (ORT_ENABLE_EXTENDED and above), which turns
-             Dequantize-op-Quantize into QLinear operations: integer, and equal to the last bit.
+             is equal to the last bit, and convolutions, dense layers and means are summed exactly, where
+             onnxruntime rounds each float32 addition in an order of its own (layers/conv/importers_onnx.py,
+             layers/sumpool/importers_onnx.py). QLinearAveragePool is such a mean too.
+"ort-fused"  the integer arithmetic of onnxruntime's QLinear operations wherever its optimiser
+             (ORT_ENABLE_EXTENDED and above) may put one in place of Dequantize-op-Quantize. Equal to the
+             last bit where it does; with int8 activations on x86 it leaves some of them in float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 from hwgen.frontend.onnx import constants
 from hwgen.frontend.onnx.context import ImportContext, Skipped
@@ -56,7 +58,7 @@ def load(data: bytes, name: str, runtime: str = "ort") -> Graph:
         _run(op, ctx, complaints)
     for position, output in enumerate(model.outputs):
         edge = Operation(len(model.nodes) + position, "output", "", output, (output,), (output,), {})
-        _guarded(edge, complaints, lambda edge=edge: ctx.leave(edge.label, edge))
+        _guarded(edge, complaints, partial(ctx.leave, output, edge))
     if complaints:
         raise UnsupportedError(complaints, hint=_HINT)
     if not graph.nodes:

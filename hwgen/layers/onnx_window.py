@@ -54,8 +54,10 @@ def kernel_shape(op: Operation) -> tuple[int, ...]:
 def _pair(op: Operation, name: str) -> tuple[int, int]:
     values = op.integers(name) or [1, 1]
     if len(values) != 2 or min(values) < 1 or max(values) > MAX_LENGTH:
-        raise Damaged(f"{name} are {values}") if len(values) == 2 else Unsupported(
-            f"{name} of {len(values)} dimensions; two (NCHW) are supported"
+        raise (
+            Damaged(f"{name} are {values}")
+            if len(values) == 2
+            else Unsupported(f"{name} of {len(values)} dimensions; two (NCHW) are supported")
         )
     return values[0], values[1]
 

@@ -18,7 +18,9 @@ from hwgen.numeric.rounding import Ints, ints
 from hwgen.numeric.staircase import Staircase, from_function
 
 Floats = NDArray[np.float32]
-Chain = Callable[[Ints], Floats]
+Reals = NDArray[np.floating]
+Chain = Callable[[Ints], Reals]
+"""Integers to reals: float32 where the runtime's every rounding is known, else float64."""
 
 LIMITS = {"int8": Range(-128, 127), "uint8": Range(0, 255)}
 """Types of activations and what they hold."""
@@ -43,12 +45,26 @@ def dequantize(q: ArrayLike, scheme: Scheme) -> Floats:
     return (ints(q) - scheme.zero_point).astype(np.float32) * np.float32(scheme.scale)
 
 
-def quantize(x: ArrayLike, scheme: Scheme) -> Ints:
-    """QuantizeLinear: rint(clamp(x / scale)) + zero_point in float32, halves to even."""
-    return saturate(np.asarray(x, dtype=np.float32) / np.float32(scheme.scale), scheme)
+def quantize(x: Reals, scheme: Scheme) -> Ints:
+    """QuantizeLinear: rint(clamp(x / scale)) + zero_point, halves to even.
+
+    In float32, as the runtime does; for a float64 x (the exact value of what the runtime rounds in
+    ways of its own) in float64."""
+    return saturate(x / np.float32(scheme.scale), scheme)
 
 
-def saturate(steps: Floats, scheme: Scheme) -> Ints:
+def exact_in_float32(scales: ArrayLike, largest: int) -> bool:
+    """Whether sums of integers up to `largest` (in size) times a scale are exact in float32, in any order.
+
+    scales: each the product of all scales in play, e.g. sx*sw. True for powers of two and other scales
+    of few bits: then no rounding happens, and the runtime's order of additions cannot matter."""
+    mantissa = np.frexp(np.asarray(scales, dtype=np.float64))[0]
+    whole = (np.abs(mantissa) * 2.0**53).astype(np.int64).ravel()
+    bits = max((53 - ((w & -w).bit_length() - 1) for w in whole.tolist()), default=0)
+    return bits + largest.bit_length() <= 24
+
+
+def saturate(steps: Reals, scheme: Scheme) -> Ints:
     """Scaled values to integers: clamped so that the zero point still fits, rounded half to even."""
     low, high = scheme.limits.lo - scheme.zero_point, scheme.limits.hi - scheme.zero_point
     rounded = np.rint(np.clip(steps, np.float32(low), np.float32(high)))
@@ -75,15 +91,15 @@ def fma(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> Floats:
     return (a * b + c).astype(np.float32)
 
 
-def batch_norm(scale: Floats, bias: Floats, mean: Floats, var: Floats, epsilon: float) -> tuple[Floats, Floats]:
+def batch_norm(
+    scale: Floats, bias: Floats, mean: Floats, var: Floats, epsilon: float
+) -> tuple[Floats, Floats]:
     """(m, b) of onnxruntime's y = x*m + b, every step rounded to float32."""
     m = scale * (np.float32(1) / np.sqrt(var + np.float32(epsilon)))
     return m, bias - mean * m
 
 
-def staircase(
-    chain: Chain, lo: Ints, hi: Ints, out: Scheme, pixel_rows: Ints | None = None
-) -> Staircase:
+def staircase(chain: Chain, lo: Ints, hi: Ints, out: Scheme, pixel_rows: Ints | None = None) -> Staircase:
     """Exact steps of QuantizeLinear(chain(x)) for x in [lo, hi] (per row); chain is monotone per row."""
     return from_function(lambda x: quantize(chain(x), out), lo, hi, pixel_rows)
 

@@ -154,9 +154,11 @@ class ImportContext(Context):
             if dtype not in _CODE_TYPES:
                 raise Unsupported(f"a zero point of type {dtype}")
         rank = len(shape)
-        if max(scales.size, zeros.size) > 1:
-            if not -rank <= axis < rank or any(a.size not in (1, shape[axis]) for a in (scales, zeros)):
-                raise Damaged(f"{scales.size} scales, {zeros.size} zero points along axis {axis} of {shape}")
+        single = scales.size == zeros.size == 1
+        if not single and (
+            not -rank <= axis < rank or any(a.size not in (1, shape[axis]) for a in (scales, zeros))
+        ):
+            raise Damaged(f"{scales.size} scales, {zeros.size} zero points along axis {axis} of {shape}")
         return scales, zeros, dtype, axis % rank if rank else 0
 
     def scheme(self, op: Operation, i: int, dtype: str) -> Scheme:
@@ -287,7 +289,9 @@ class ImportContext(Context):
         """Append a node; its source is the operation's output, if it is the operation's only node."""
         again = self._count.get(op.position, 0)
         self._count[op.position] = again + 1
-        name = f"{make.kind}_{op.position}" + (chr(ord("a") + again % 26) * (again // 26 + 1) if again else "")
+        name = f"{make.kind}_{op.position}" + (
+            chr(ord("a") + again % 26) * (again // 26 + 1) if again else ""
+        )
         names = tuple(t.name for t in inputs)
         node = make(name=name, inputs=names, output=name, source=op.outputs[0], **fields)
         shape = node.infer(list(inputs)).shape

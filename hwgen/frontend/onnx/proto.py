@@ -94,7 +94,11 @@ def _domain(domain: str) -> str:
 def _port(value: Any, complaints: list[str]) -> Port:
     tensor = value.type.tensor_type
     if tensor.elem_type not in _INPUT_TYPES:
-        kind = TensorProto.DataType.Name(tensor.elem_type) if tensor.elem_type in _TYPES else "no tensor of numbers"
+        kind = (
+            TensorProto.DataType.Name(tensor.elem_type)
+            if tensor.elem_type in _TYPES
+            else "no tensor of numbers"
+        )
         complaints.append(f"input {value.name} is {kind}; float32, uint8 and int8 are supported")
     dims = []
     for i, dim in enumerate(tensor.shape.dim):
@@ -109,11 +113,15 @@ def _port(value: Any, complaints: list[str]) -> Port:
             )
             dims.append(1)
     if len(dims) < 2 or len(dims) > 6:
-        complaints.append(f"input {value.name} has rank {len(dims)}; ranks 2 to 6 with the batch first are supported")
+        complaints.append(
+            f"input {value.name} has rank {len(dims)}; ranks 2 to 6 with the batch first are supported"
+        )
     elif dims[0] != 1:
         complaints.append(f"input {value.name} has batch {dims[0]}; export with batch 1 or an open batch")
     elif prod(dims) > MAX_ELEMENTS:
-        complaints.append(f"input {value.name} has {prod(dims)} elements; at most {MAX_ELEMENTS} are supported")
+        complaints.append(
+            f"input {value.name} has {prod(dims)} elements; at most {MAX_ELEMENTS} are supported"
+        )
     return Port(value.name, tuple(dims), _INPUT_TYPES.get(tensor.elem_type, "float32"))
 
 

@@ -56,7 +56,7 @@ def fit_pair_sum(fa: NDArray, fb: NDArray, out: Ints, unit: float, zero: int) ->
 
 
 def _steps(levels: Ints, lowest: Ints, highest: Ints, k: int, zero: int) -> tuple[Ints, bool]:
-    """Steps to every value after the first level, each as near (value - zero - 1/2) * 2^k as exactness lets."""
+    """Steps to all values after the first level, as near (value - zero - 1/2) * 2^k as exactness lets."""
     if len(levels) == 1:
         return np.array([highest[0] + 1], dtype=np.int64), True
     gaps = np.diff(levels)

@@ -1,7 +1,9 @@
 """Conv, Gemm, MatMul and QLinearConv, QLinearMatMul, QGemm of ONNX.
 
-Dequantize-Conv-Quantize in float32 depends on the order of additions inside MLAS. The rule here
-("ort"): the sum is exact, y = float32(sum * sx * sw + bias), then everything is float32 as written.
+Dequantize-Conv-Quantize adds float32 products in an order that is MLAS's own affair (it differs
+between machines), so its roundings belong to no rule. The rule here ("ort") is what they all approximate: the
+exact sum, sum * sx * sw + bias, divided by sy and rounded once, halves to even. Where the sums are exact in
+float32 (scales of few bits, powers of two) every step is float32 as written, and equal to the last bit.
 With "ort-fused", and for the QLinear operations always: y = float32(acc) * float32(sx*sw/sy), where acc
 includes the int32 bias, which is onnxruntime's integer kernel to the last bit.
 """
@@ -29,7 +31,14 @@ from hwgen.layers.onnx_values import (
     integer_result,
 )
 from hwgen.layers.onnx_window import window
-from hwgen.layers.requantize_onnx import Floats, Scheme, linear_scale, requantize
+from hwgen.layers.requantize_onnx import (
+    Floats,
+    Reals,
+    Scheme,
+    exact_in_float32,
+    linear_scale,
+    requantize,
+)
 from hwgen.layers.window import Window
 from hwgen.numeric.rounding import Ints
 
@@ -138,9 +147,7 @@ def _dense(
     return build, lambda out: np.arange(out[1] * out[2], dtype=np.int32).reshape(*dims[:-1], out[2])
 
 
-def _integer_rule(
-    sx: float, sw: Floats, out: Scheme, alpha: float = 1.0
-) -> Callable[[Ints], Ints]:
+def _integer_rule(sx: float, sw: Floats, out: Scheme, alpha: float = 1.0) -> Callable[[Ints], Ints]:
     scale = linear_scale(sx, sw, out.scale, alpha)[:, None]
     return lambda acc: requantize(acc, scale, out)
 
@@ -173,15 +180,19 @@ def _real(
     if bias is not None:
         constant = beta * _per_output(bias.array, w.outputs).astype(np.float64)[:, None]
     offset = whole[:, None]
+    bound = int(max(np.abs(source.lo).max(), np.abs(source.hi).max()))
+    on_grid = bias is None or bool(np.any(whole)) or not np.any(constant)
+    exact = on_grid and exact_in_float32(product, bound)
 
-    def chain(acc: Ints) -> Floats:
+    def chain(acc: Ints) -> Reals:
         with np.errstate(over="ignore", invalid="ignore"):
-            return ((acc - offset) * product + constant).astype(np.float32)
+            y = (acc - offset) * product + constant
+            return y.astype(np.float32) if exact else y
 
     real = Real(source, chain, arrange(source.shape(ctx)))
     if w.scale.size == 1 and (bias is None or np.any(whole)):
         real.host = Affine(float(product[0, 0]), 0, "even")
-    integer_bias = bias is None or bias.codes is not None and bias.codes.dtype == "int32"
+    integer_bias = bias is None or (bias.codes is not None and bias.codes.dtype == "int32")
     if ctx.runtime == "ort-fused" and integer_bias and beta == 1.0:
         real.fused = lambda out: (source, _integer_rule(scheme.scale, w.scale, out, alpha))
     return real

@@ -15,8 +15,8 @@ from hwgen.layers.onnx_values import (
     arranged,
     dequantized_real,
 )
-from hwgen.layers.pad.op import Pad
 from hwgen.layers.onnx_window import MAX_LENGTH
+from hwgen.layers.pad.op import Pad
 from hwgen.layers.requantize_onnx import dequantize, quantize
 
 

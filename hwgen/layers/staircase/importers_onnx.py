@@ -64,7 +64,10 @@ def relu(op: Operation, ctx: Context) -> Value:
 def clip(op: Operation, ctx: Context) -> Value:
     """min(max(x, low), high); limits are inputs, or attributes before opset 11."""
     low, high = op.real("min", -np.inf), op.real("max", np.inf)
-    limits = [float(ctx.array(op, i, "a limit").reshape(-1)[0]) if op.has(i) else d for i, d in ((1, low), (2, high))]
+    limits = [
+        float(ctx.array(op, i, "a limit").reshape(-1)[0]) if op.has(i) else d
+        for i, d in ((1, low), (2, high))
+    ]
     return clipped(real_input(op, ctx), *limits)
 
 
@@ -75,7 +78,9 @@ def clipped(real: Real, low: float, high: float) -> Real:
     if inner is not None:
 
         def fused(out: Scheme) -> Fused | None:
-            reach = [np.float32(out.scale) * np.float32(q - out.zero_point) for q in (out.limits.lo, out.limits.hi)]
+            reach = [
+                np.float32(out.scale) * np.float32(q - out.zero_point) for q in (out.limits.lo, out.limits.hi)
+            ]
             return inner(out) if low <= reach[0] and reach[1] <= high else None
 
         result.fused = fused

@@ -3,9 +3,11 @@
 QLinearGlobalAveragePool is integer: requantise(sum - zx*n) with float32 scale sx/(sy*n): exact.
 AveragePool, QLinearAveragePool, GlobalAveragePool and ReduceMean add *dequantised float32 values* one
 by one, so each addition rounds, and the result is not quite a function of the integer sum. The rule
-here is the same chain on the exact sum: float32(sum)*sx, / n, / sy. It differs from the runtime only where
-the mean lies within float32 noise of a tie; that is rare when sx/sy is arbitrary, and not rare
-(one mean in 2n and more) when both scales are equal. tests/golden/test_onnx_models.py counts it.
+here is the same float32 chain on the exact sum: float32(sum) * sx, / n, / sy. It differs from the
+runtime only where the mean lies within float32 noise of a tie: rare when sx/sy is arbitrary; with
+sx = sy every n-th sum (n even) is a tie that the noise of the runtime's additions decides, and this
+chain meets 86% of them for n = 4, 61% for n = 120 (measured). Exact where the sums are exact in
+float32 (scales of few bits, such as powers of two).
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from hwgen.layers.onnx_values import (
     integer_result,
 )
 from hwgen.layers.onnx_window import check_inside, kernel_shape, window
-from hwgen.layers.requantize_onnx import Floats, Scheme, requantize
+from hwgen.layers.requantize_onnx import Chain, Scheme, requantize
 from hwgen.layers.sumpool.op import SumPool
 from hwgen.layers.window import Window
 from hwgen.numeric.rounding import Ints
@@ -147,27 +149,28 @@ def _whole(x: Tensor) -> SumSource:
 
 
 def _mean(ctx: Context, source: SumSource, scheme: Scheme, index: Index, integer_global: bool) -> Real:
-    divisors = source.divisors[:, None].astype(np.float32)
-
-    def chain(acc: Ints) -> Floats:
-        return source.centred(acc, scheme.zero_point).astype(np.float32) * np.float32(scheme.scale) / divisors
-
-    real = Real(source, chain, index)
+    real = Real(source, _means(source, scheme), index)
     if ctx.runtime == "ort-fused":
         make = _integer_rule if integer_global else _float_rule
         real.fused = lambda out: (source, make(source, scheme, out)) if out.dtype == scheme.dtype else None
     return real
 
 
+def _means(source: SumSource, scheme: Scheme) -> Chain:
+    """float32(sum) * scale / n."""
+    divisors = source.divisors[:, None].astype(np.float32)
+    scale = np.float32(scheme.scale)
+    return lambda acc: source.centred(acc, scheme.zero_point).astype(np.float32) * scale / divisors
+
+
 def _float_rule(source: SumSource, scheme: Scheme, out: Scheme) -> Callable[[Ints], Ints]:
     """rint(mean / sy + zy) as QLinearAveragePool writes it: the zero point is added before rounding."""
-    divisors = source.divisors[:, None].astype(np.float32)
+    means = _means(source, scheme)
     limits = out.limits
 
     def rule(acc: Ints) -> Ints:
-        mean = source.centred(acc, scheme.zero_point).astype(np.float32) * np.float32(scheme.scale) / divisors
-        steps = mean / np.float32(out.scale) + np.float32(out.zero_point)
-        return np.clip(np.rint(np.clip(steps, limits.lo, limits.hi)), limits.lo, limits.hi).astype(np.int64)
+        steps = means(acc) / np.float32(out.scale) + np.float32(out.zero_point)
+        return np.rint(np.clip(steps, limits.lo, limits.hi)).astype(np.int64)
 
     return rule
 
