@@ -29,9 +29,13 @@ RUNTIME = click.option(
 def _board_options(command: Any) -> Any:
     for option in (
         click.option("--board", default="ulx3s-85f", show_default=True, help="See `hwgen boards`."),
-        click.option("--fps", type=float, default=None, help="Inferences/s wanted; as fast as fits if not given."),
+        click.option(
+            "--fps", type=float, default=None, help="Inferences/s wanted; as fast as fits if not given."
+        ),
         click.option("--clock", type=float, default=None, help="Clock in MHz.  [default: 100]"),
-        click.option("--fill", type=float, default=None, help="Share of the LUTs that may be used.  [default: 0.6]"),
+        click.option(
+            "--fill", type=float, default=None, help="Share of the LUTs that may be used.  [default: 0.6]"
+        ),
         RUNTIME,
         OUT,
         JSON,
@@ -62,7 +66,11 @@ def generate(as_json: bool, **options: Any) -> None:
     """Verilog, manifest.json and a test bench."""
     design = _design(as_json, options)
     result = _finish(design, design.generate())
-    click.echo(json.dumps(result, indent=2) if as_json else f"Verilog, manifest and test bench are in {design.folder}")
+    click.echo(
+        json.dumps(result, indent=2)
+        if as_json
+        else f"Verilog, manifest and test bench are in {design.folder}"
+    )
 
 
 @cli.command()
@@ -72,7 +80,9 @@ def generate(as_json: bool, **options: Any) -> None:
 @click.option("--stages", is_flag=True, help="Compare every layer's stream, not only the last.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of inputs and stalls.")
 @click.option("--waveform", is_flag=True, help="Write a waveform around the first mismatch.")
-@click.option("--simulator", type=click.Choice(("verilator", "icarus")), default="verilator", show_default=True)
+@click.option(
+    "--simulator", type=click.Choice(("verilator", "icarus")), default="verilator", show_default=True
+)
 def verify(
     as_json: bool, inputs: Path | None, samples: int | None, stages: bool, seed: int, waveform: bool,
     simulator: str, **options: Any,
@@ -80,7 +90,9 @@ def verify(
     """Simulate the Verilog and compare every integer with the golden model."""
     x = _read_inputs(inputs) if inputs else None
     design = _design(as_json, options)
-    result = design.verify(x, samples=samples, stages=stages, seed=seed, waveform=waveform, simulator=simulator)
+    result = design.verify(
+        x, samples=samples, stages=stages, seed=seed, waveform=waveform, simulator=simulator
+    )
     _finish(design, result)
     if as_json:
         click.echo(json.dumps(result, indent=2))
@@ -109,7 +121,9 @@ def report_command(folder: Path, as_json: bool) -> None:
     """Print the report of a build folder."""
     result = report.read(folder)
     if not result:
-        raise UsageError("no report here", where=str(folder), hint="run `hwgen build` or `hwgen verify` first")
+        raise UsageError(
+            "no report here", where=str(folder), hint="run `hwgen build` or `hwgen verify` first"
+        )
     click.echo(json.dumps(result, indent=2) if as_json else report.render(result))
 
 
@@ -171,7 +185,9 @@ def _read_inputs(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"cannot be read: {error}", where=str(path), hint="give a .npy file, batch first") from error
+        raise UsageError(
+            f"cannot be read: {error}", where=str(path), hint="give a .npy file, batch first"
+        ) from error
 
 
 def main() -> NoReturn:
@@ -193,7 +209,10 @@ def main() -> NoReturn:
 
 def _complain(error: HwgenError) -> None:
     if isinstance(error, UnsupportedError) and len(error.items) > 1:
-        click.echo(f"error: {error.where + ': ' if error.where else ''}{len(error.items)} unsupported things", err=True)
+        click.echo(
+            f"error: {error.where + ': ' if error.where else ''}{len(error.items)} unsupported things",
+            err=True,
+        )
         for item in error.items:
             click.echo(f"  - {item}", err=True)
         if error.hint:

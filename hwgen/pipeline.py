@@ -10,9 +10,8 @@ A `Design` is a network planned for a board. Each stage writes what it made into
 
 from __future__ import annotations
 
-import builtins
 import hashlib
-import json
+import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,23 +21,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwgen import report
+from hwgen.emit import board_top
+from hwgen.emit.manifest import Manifest, StreamPort
+from hwgen.emit.testbench import bench_verilog
 from hwgen.emit.verilog import identifier, to_verilog
 from hwgen.engines import stream
 from hwgen.flow import board as boards
+from hwgen.flow import flash as flasher
+from hwgen.flow import pnr, synth
 from hwgen.flow.board import Board
 from hwgen.frontend.load import load_graph
 from hwgen.golden.run import execute
 from hwgen.ir.graph import Graph
 from hwgen.net import Net, digest
-from hwgen.numeric.rounding import Ints
 from hwgen.passes.run import run_passes
 from hwgen.plan.choose import Planner
 from hwgen.plan.plan import Plan
-from hwgen.support.errors import UsageError
+from hwgen.support import resources
+from hwgen.support.errors import FitError, UsageError
 from hwgen.support.files import write_atomic
 from hwgen.support.progress import Progress, silent
-from hwgen.targets import target_of
-from hwgen.targets.resources import Resources
+from hwgen.targets import target as target_of
+from hwgen.verify import certificate
+from hwgen.verify.rtl import Waveform, verify_rtl
 
 DEFAULT_CLOCK_MHZ = 100.0
 DEFAULT_FILL = 0.6
@@ -77,7 +82,7 @@ def compile(
     graph = run_passes(net.graph)
     stream.check(graph)
     target = target_of(chosen.family)
-    planner = Planner(graph, target, Resources(**chosen.budget.as_dict()), fill)
+    planner = Planner(graph, target, chosen.budget, fill)
     plan = planner.fastest() if fps is None else planner.at_most(int(clock * 1e6 / fps))
     name = identifier(net.name)
     folder = Path(out) if out is not None else Path("build") / f"{name}-{board}"
@@ -117,20 +122,159 @@ class Design:
         self.progress("writing Verilog with taps", None)
         return to_verilog(self.core(taps=True), self.name)
 
+    def manifest(self, taps: bool = False) -> Manifest:
+        """What the core's ports carry."""
+        core = self.core(taps)
+        ports = [
+            StreamPort.of("i", "in", self.graph, core.input_tensor.name, core.input_lanes),
+            StreamPort.of("o", "out", self.graph, core.output_tensor.name, core.output_lanes),
+        ]
+        seen = [StreamPort.of(f"tap_{t.index}", "tap", self.graph, t.tensor, t.lanes) for t in core.taps]
+        interval = self.plan.schedule.interval
+        return Manifest.of(self.graph, self.name, ports, seen, model=self.net.path, interval=interval)
+
     def generate(self) -> dict[str, Any]:
         """Write Verilog, manifest and test bench; returns the report so far."""
-        from hwgen.emit.manifest import manifest
-
+        facts = self.manifest()
         write_atomic(self.folder / "rtl" / f"{self.name}.v", self.verilog)
-        facts = manifest(self)
-        write_atomic(self.folder / "manifest.json", json.dumps(facts, indent=2) + "\n")
+        facts.write(self.folder / "manifest.json")
+        bench = self.folder / "testbench"
+        write_atomic(bench / "bench.v", bench_verilog(facts))
+        for path in sorted(resources.folder("sim").rglob("*.v")):
+            write_atomic(bench / path.name, path.read_text())
         return self._report({})
+
+    def verify(
+        self,
+        x: NDArray | dict[str, NDArray] | None = None,
+        *,
+        samples: int | None = None,
+        stages: bool = False,
+        seed: int = 0,
+        waveform: bool = False,
+        simulator: str | None = None,
+    ) -> dict[str, Any]:
+        """Simulate the Verilog under random gaps and back-pressure against the golden model.
+
+        x: the model's own inputs, batch first; random over the full range (extremes first) if None.
+        stages: compare every layer's stream. Returns the report; MismatchError at the first difference.
+        """
+        if samples is not None and not 1 <= samples <= 1_000_000:
+            raise UsageError(f"--samples must be 1 to 1,000,000, not {samples}")
+        inputs = self.net.random_inputs(samples or 4, seed) if x is None else self.net.enter(x)
+        inputs = {name: values[:samples] for name, values in inputs.items()}
+        if not len(next(iter(inputs.values()))):
+            raise UsageError("no inputs to verify with")
+        self.generate()
+        self.progress("running the golden model", None)
+        expected = execute(self.graph, inputs, keep=stages)
+        facts = self.manifest(stages)
+        folder = self.folder / "verify" / ("stages" if stages else "output")
+        rtl = self.folder / "rtl" / f"{self.name}.v"
+        if stages:
+            rtl = folder / f"{self.name}.v"
+            write_atomic(rtl, self.tapped_verilog)
+        dump = Waveform(self.folder / "mismatch.vcd") if waveform else None
+        result = verify_rtl(
+            [rtl], facts, inputs, expected, folder, seed=seed, waveform=dump, simulator=simulator,
+            progress=self.progress,
+        )  # fmt: skip
+        level = certificate.rtl_level(result)
+        used = {"simulator": result.simulator, "python-numpy": np.__version__}
+        paper = certificate.certificate(facts, [rtl], [level], used)
+        certificate.write(self.folder / "certificate.json", paper)
+        exact = {
+            "levels": [self.graph.runtime, "golden", "rtl"],
+            "samples": level.samples,
+            "integers": level.compared,
+            "mismatches": 0,
+            "stages": stages,
+        }
+        news: dict[str, Any] = {"exact": exact}
+        if result.latency:
+            news["cycles_per_inference"] = result.latency
+        if result.interval:
+            news["initiation_interval"] = result.interval
+        return self._report(news)
+
+    def build(self, *, seed: int = 1) -> dict[str, Any]:
+        """Synthesise, place, route and pack the whole board top; returns the report.
+
+        FitError when it does not fit, or misses the clock that its PLL makes: then there is no bitstream.
+        """
+        self.generate()
+        top = board_top.BoardTop(
+            self.core(), self.board, self.clock_mhz * 1e6,
+            inputs=self.graph.tensors[self.graph.inputs[0].tensor].size,
+            outputs=self.graph.tensors[self.graph.outputs[0].tensor].size,
+            design_id=int(self.net.sha256[:8], 16),
+        )  # fmt: skip
+        folder = self.folder / "pnr"
+        source = folder / "top.il"
+        self.progress("writing the board's top", None)
+        write_atomic(source, board_top.to_rtlil(top))
+        units = stream.unit_names(self.graph)
+        regions = {name: f"core.{unit}" for name, unit in units.items()}
+        synthesis = synth.synthesise(
+            [source], board_top.TOP, self.board.family, folder, regions=[*regions.values(), "link"],
+            progress=self.progress,
+        )  # fmt: skip
+        pnr.check_fit(synthesis.resources, self.board)
+        routed = pnr.place_and_route(
+            synthesis.netlist,
+            self.board,
+            folder,
+            freq_mhz=top.clock_hz / 1e6,
+            seed=seed,
+            progress=self.progress,
+        )
+        bitstream = self.folder / f"{self.name}.bit"
+        bitstream.unlink(missing_ok=True)
+        budget = self.board.budget.as_dict()
+        news = {
+            "fmax_mhz": round(routed.fmax_mhz, 2),
+            "clock_mhz": round(top.clock_hz / 1e6, 4),
+            "resources": {
+                key: {"used": routed.resources.get(key, 0), "available": budget[key]}
+                for key in report.RESOURCES
+            },
+            "layer_resources": {name: synthesis.regions[path] for name, path in regions.items()},
+            "critical_path": self._path(routed),
+            "seed": seed,
+            "bitstream": None,
+        }
+        if routed.fmax_mhz < top.clock_hz / 1e6:
+            self._report(news)
+            raise FitError(
+                f"routed at {routed.fmax_mhz:.1f} MHz, below its clock of {top.clock_hz / 1e6:g} MHz",
+                where=self.board.name,
+                hint=f"give --clock {int(routed.fmax_mhz)}, or another --seed",
+            )
+        packed = pnr.pack(routed.config, folder, progress=self.progress)
+        temporary = bitstream.with_suffix(".tmp")
+        shutil.copyfile(packed, temporary)
+        temporary.replace(bitstream)
+        news["bitstream"] = bitstream.name
+        return self._report(news)
+
+    def _path(self, routed: pnr.Routed) -> str:
+        """The critical path in terms of layers and nanoseconds."""
+        names = {unit: name for name, unit in stream.unit_names(self.graph).items()}
+        places: list[str] = []
+        for step in routed.critical_path:
+            unit = next((part for part in step.cell.split(".") if part in names), step.cell.split(".")[0])
+            if step.cell and (not places or places[-1] != unit):
+                places.append(unit)
+        total = sum(step.delay for step in routed.critical_path)
+        return f"{total:.2f} ns in {' > '.join(places)}"
 
     def _report(self, news: dict[str, Any]) -> dict[str, Any]:
         """report.json with `news` added; what an older, different core left there is dropped."""
         rtl = hashlib.sha256(self.verilog.encode()).hexdigest()
         known = report.read(self.folder)
-        kept = known if known.get("rtl_sha256") == rtl and known.get("clock_mhz") == self.clock_mhz else {}
+        kept = known if known.get("rtl_sha256") == rtl else {}
+        if kept.get("wanted_mhz") != self.clock_mhz:
+            kept = {key: kept[key] for key in _SIMULATED if key in kept}
         result = {**self._predicted(rtl), **{k: v for k, v in kept.items() if k in _MEASURED}, **news}
         layers = {layer["name"]: layer for layer in result["layers"]}
         for name, used in result.get("layer_resources", {}).items():
@@ -169,10 +313,14 @@ class Design:
             "engine": "stream",
             "rtl_sha256": rtl,
             "exact": {"levels": [], "samples": 0, "integers": 0, "mismatches": 0},
+            "wanted_mhz": self.clock_mhz,
             "clock_mhz": self.clock_mhz,
             "cycles_per_inference": plan.schedule.cycles,
             "initiation_interval": plan.schedule.interval,
-            "predicted": {"cycles_per_inference": plan.schedule.cycles, "initiation_interval": plan.schedule.interval},
+            "predicted": {
+                "cycles_per_inference": plan.schedule.cycles,
+                "initiation_interval": plan.schedule.interval,
+            },
             "fmax_mhz": None,
             "inferences_per_second": None,
             "macs": self.net.graph.macs,
@@ -182,7 +330,17 @@ class Design:
         }
 
 
+_SIMULATED = ("exact", "cycles_per_inference", "initiation_interval")
 _MEASURED = (
-    "exact", "cycles_per_inference", "initiation_interval", "fmax_mhz", "resources", "layer_resources",
-    "critical_path", "bitstream", "seconds",
+    *_SIMULATED, "clock_mhz", "fmax_mhz", "resources", "layer_resources", "critical_path", "bitstream", "seed",
 )  # fmt: skip
+
+
+def flash(folder: str | Path, *, write_flash: bool = False, progress: Progress = silent) -> list[str]:
+    """Load a build folder's bitstream into its board; returns the command that did it."""
+    facts = report.read(Path(folder))
+    if not facts.get("bitstream"):
+        raise UsageError("no bitstream here", where=str(folder), hint="run `hwgen build` first")
+    board = boards.load(facts["board"])
+    flasher.flash(Path(folder) / "pnr", board, write_flash=write_flash, progress=progress)
+    return flasher.command(Path(folder) / "pnr" / pnr.BITSTREAM, board, write_flash=write_flash)

@@ -75,9 +75,16 @@ def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
         )
     if report.get("fmax_mhz"):
         rows.append(("timing", f"closes at {report['fmax_mhz']:.1f} MHz after routing"))
-    rows.append(("work", f"{report['macs']:,} MACs, {100 * (report.get('utilisation') or 0):.0f}% of the multipliers busy"))
+    rows.append(
+        (
+            "work",
+            f"{report['macs']:,} MACs, {100 * (report.get('utilisation') or 0):.0f}% of the multipliers busy",
+        )
+    )
     used = report["resources"]
-    parts = [f"{used[r]['used']:,} of {used[r]['available']:,} {r}" for r in RESOURCES if used[r]["available"]]
+    parts = [
+        f"{used[r]['used']:,} of {used[r]['available']:,} {r}" for r in RESOURCES if used[r]["available"]
+    ]
     rows.append(("takes", ", ".join(parts) + ("" if report.get("fmax_mhz") else " (estimate)")))
     if report.get("bitstream"):
         rows.append(("bitstream", report["bitstream"]))
@@ -104,14 +111,18 @@ def _table(report: dict[str, Any]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     left = {0, 1, 3}
     return "\n".join(
-        "  ".join(cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip()
+        "  ".join(
+            cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))
+        ).rstrip()
         for row in rows
     )
 
 
 def render_model(facts: dict[str, Any]) -> str:
     """`hwgen inspect` for a person."""
-    lines = [f"{facts['model']}: {facts['weights']:,} weights, {facts['macs']:,} MACs, exact to {facts['runtime']}"]
+    lines = [
+        f"{facts['model']}: {facts['weights']:,} weights, {facts['macs']:,} MACs, exact to {facts['runtime']}"
+    ]
     for side in ("inputs", "outputs"):
         for edge in facts[side]:
             shape = "x".join(map(str, edge["shape"]))

@@ -118,7 +118,9 @@ class StreamCore(wiring.Component):
             self._tap(m, node, component.o)
             self._fork(m, node.output, streams, readers)
         last = source_of(graph, self.output_tensor.name)
-        wiring.connect(m, streams[f"{last}#output" if f"{last}#output" in streams else last][0], wiring.flipped(self.o))
+        wiring.connect(
+            m, streams[f"{last}#output" if f"{last}#output" in streams else last][0], wiring.flipped(self.o)
+        )
         return m
 
     def _readers(self) -> dict[str, list[str]]:
@@ -144,7 +146,9 @@ class StreamCore(wiring.Component):
         for index, name in enumerate(names):
             streams[f"{tensor}#{name}"] = fork.o[index], lanes
 
-    def _join(self, m: Module, node: Node, position: int, tensor: str, port: stream.Interface, streams: dict) -> None:
+    def _join(
+        self, m: Module, node: Node, position: int, tensor: str, port: stream.Interface, streams: dict
+    ) -> None:
         """Connect a tensor's stream to a unit's input, through a width converter and a FIFO as needed."""
         carrier = source_of(self.graph, tensor)
         key = f"{carrier}#{node.name}#{position}"
@@ -168,6 +172,8 @@ class StreamCore(wiring.Component):
     def _tap(self, m: Module, node: Node, source: stream.Interface) -> None:
         for tap in self.taps:
             if tap.node == node.name:
-                valid, payload = getattr(self, f"tap_{tap.index}_valid"), getattr(self, f"tap_{tap.index}_payload")
+                valid, payload = (
+                    getattr(self, f"tap_{tap.index}_valid"),
+                    getattr(self, f"tap_{tap.index}_payload"),
+                )
                 m.d.comb += [valid.eq(source.valid & source.ready), payload.eq(source.payload.as_value())]
-

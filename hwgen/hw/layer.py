@@ -52,7 +52,9 @@ class LayerUnit(wiring.Component):
         fixed = (reducer.latency if reducer else 0) + (activation.latency if activation else 0)
         flight = ceil((window.latency + fixed + per_group + 6) / words)  # groups on their way at full pace
         self.queue = OutQueue(shape=out, lanes=lanes, depth=per_group * (flight + 3), reserve=per_group)
-        super().__init__({"i": In(lanes_stream(window.value, window.geometry.lanes)), "o": Out(lanes_stream(out, lanes))})
+        super().__init__(
+            {"i": In(lanes_stream(window.value, window.geometry.lanes)), "o": Out(lanes_stream(out, lanes))}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -83,7 +85,9 @@ class TotalsUnit(wiring.Component):
     def __init__(self, *, totals: GlobalSum, lanes: int, activation: wiring.Component, out: Range) -> None:
         self.totals, self.activation = totals, activation
         self.queue = OutQueue(shape=out, lanes=lanes, depth=activation.latency + 8, reserve=1)
-        super().__init__({"i": In(lanes_stream(totals.value, totals.lanes)), "o": Out(lanes_stream(out, lanes))})
+        super().__init__(
+            {"i": In(lanes_stream(totals.value, totals.lanes)), "o": Out(lanes_stream(out, lanes))}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -125,7 +125,8 @@ class Planner:
         chosen = self._within(cycles)
         total = self._total(chosen)
         wants = ", ".join(
-            f"{getattr(total, name)} {name} of {getattr(self.budget, name)}" for name in total.over(self.budget)
+            f"{getattr(total, name)} {name} of {getattr(self.budget, name)}"
+            for name in total.over(self.budget)
         )
         largest = max(chosen, key=lambda name: chosen[name].cost.bram * 200 + chosen[name].cost.lut4)
         return FitError(

@@ -137,7 +137,9 @@ def _stages(graph: Graph, foldings: dict[str, Folding], input_lanes: dict[str, i
             continue
         part = ask(node, graph, "stage", foldings[node.name])
         stages.append(
-            Stage(node.output, node.inputs, part.needed, part.first, part.interval, part.latency, part.capacity)
+            Stage(
+                node.output, node.inputs, part.needed, part.first, part.interval, part.latency, part.capacity
+            )
         )
     return stages
 

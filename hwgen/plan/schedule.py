@@ -91,7 +91,9 @@ def schedule(stages: Sequence[Stage], frames: int = 3) -> Schedule:
     total = frames * pixels[last.stage.name]
     if len(last.ready) < total:
         stuck = next(
-            s.name for s in stages if s.capacity is not None and len(states[s.name].start) < frames * pixels[s.name]
+            s.name
+            for s in stages
+            if s.capacity is not None and len(states[s.name].start) < frames * pixels[s.name]
         )
         raise ValueError(f"{stuck}: its input buffer is too small for its window")
     per_frame = pixels[last.stage.name]
