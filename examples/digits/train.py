@@ -8,6 +8,7 @@ The same bytes come out at each run (see network.py for why).
 from __future__ import annotations
 
 import argparse
+import hashlib
 import time
 from pathlib import Path
 
@@ -55,6 +56,12 @@ def moved(images: Floats, random: np.random.Generator) -> Floats:
     return border[np.arange(n)[:, np.newaxis, np.newaxis], rows[:, :, np.newaxis], columns[:, np.newaxis, :]]
 
 
+def digest(layers: list[Layer]) -> str:
+    """SHA-256 of all float parameters: equal only if not a single bit differs."""
+    parameters = [parameter for layer in layers for parameter in layer.parameters.values()]
+    return hashlib.sha256(b"".join(p.astype("<f8").tobytes() for p in parameters)).hexdigest()
+
+
 def float_accuracy(layers: list[Layer], digits: Digits) -> float:
     """Share of digits that the float network recognises."""
     logits = forward(layers, to_real(digits.pixels))[-1]
@@ -83,6 +90,7 @@ def main() -> None:
     start = time.monotonic()
     layers = train(train_digits, arguments.epochs)
     print(f"Trained in {time.monotonic() - start:.0f} s")
+    print(f"SHA-256 of the float parameters: {digest(layers)}")
 
     content = tflite_bytes(quantise(layers, to_real(train_digits.pixels)))
     arguments.output.write_bytes(content)
