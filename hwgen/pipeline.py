@@ -100,6 +100,7 @@ class Design:
     clock_mhz: float
     folder: Path
     progress: Progress = field(default=silent, repr=False)
+    _cores: dict[bool, stream.StreamCore] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -108,7 +109,10 @@ class Design:
 
     def core(self, taps: bool = False) -> stream.StreamCore:
         """The hardware: a component with streams `i` and `o`."""
-        return stream.StreamCore(self.graph, self.plan, target_of(self.board.family), taps)
+        if taps not in self._cores:
+            target = target_of(self.board.family)
+            self._cores[taps] = stream.StreamCore(self.graph, self.plan, target, taps)
+        return self._cores[taps]
 
     @cached_property
     def verilog(self) -> str:
