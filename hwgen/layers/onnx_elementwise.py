@@ -14,10 +14,10 @@ from hwgen.layers.onnx_values import (
     Operation,
     Plane,
     PlaneSource,
-    Quant,
     Real,
     Source,
     Unsupported,
+    settled,
 )
 from hwgen.layers.requantize_onnx import Floats
 from hwgen.numeric.rounding import Ints
@@ -38,7 +38,7 @@ def per_row(ctx: Context, real: Real, arrays: list[NDArray]) -> tuple[Real, list
     """
     if all(a.size == 1 for a in arrays):
         return real, [a.astype(np.float32).reshape(1, 1) for a in arrays]
-    real = _in_tensor(ctx, real)
+    real = settled(ctx, real)
     shape = real.source.shape(ctx)
     spread = [_per_position(a, real.index, shape) for a in arrays]
     if any(np.any(s != s[0]) for s in spread):
@@ -63,15 +63,6 @@ def constant_arithmetic(op: Operation, ctx: Context, function: Callable[..., NDA
     if first_constant:
         return real.mapped(lambda x: function(c, x))
     return real.mapped(lambda x: function(x, c))
-
-
-def _in_tensor(ctx: Context, real: Real) -> Real:
-    """The index in terms of the IR tensor, for a real on a graph input whose order may be open."""
-    if not isinstance(real.source, PlaneSource):
-        return real
-    tensor, index = ctx.streamed(Quant(real.source.plane, real.index))
-    plane = Plane(real.source.plane.dtype, tensor.range, tensor)
-    return Real(PlaneSource(plane), real.chain, index, real.scheme, real.fused, real.host)
 
 
 def _flat(ctx: Context, real: Real) -> Real:

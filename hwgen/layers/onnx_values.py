@@ -9,7 +9,7 @@ a layer then asks the context for its input in the order that the hardware strea
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,6 +48,10 @@ class Operation:
 
     def __str__(self) -> str:
         return f"node {self.position} {self.kind}" + (f" ({self.label})" if self.label else "")
+
+    def inner(self) -> Operation:
+        """This operation for a node on the way to its output."""
+        return replace(self, kind="", outputs=())
 
     def has(self, i: int) -> bool:
         """Whether input i is given."""
@@ -289,6 +293,15 @@ def dequantized_real(value: Quant, scheme: Scheme) -> Real:
     return Real(source, lambda q: dequantize(q, scheme), value.index, scheme, host=host)
 
 
+def settled(ctx: Context, x: Real) -> Real:
+    """The same real with its index in terms of an IR tensor, if it is on a graph input still open."""
+    if not isinstance(x.source, PlaneSource) or x.source.plane.entry is None:
+        return x
+    tensor, index = ctx.streamed(Quant(x.source.plane, x.index))
+    source = PlaneSource(Plane(x.source.plane.dtype, tensor.range, tensor))
+    return Real(source, x.chain, index, x.scheme, x.fused, x.host)
+
+
 def quantized(ctx: Context, op: Operation, x: Real, out: Scheme) -> Quant:
     """QuantizeLinear of a real: emits the node that the real has been waiting for."""
     if x.scheme == out:
@@ -296,6 +309,7 @@ def quantized(ctx: Context, op: Operation, x: Real, out: Scheme) -> Quant:
     fused = x.fused(out) if x.fused is not None else None
     if fused is not None:
         return integer_result(ctx, op, *fused, out, x.index)
+    x = settled(ctx, x)
     source = x.source
     act = staircase(x.chain, source.lo, source.hi, out, source.pixel_rows)
     return Quant(source.once(ctx, op, act, out), x.index)

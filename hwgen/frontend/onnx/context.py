@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -118,8 +118,7 @@ class ImportContext(Context):
                 f"input {i} is a float that is not directly dequantised; quantise and dequantise it first"
             )
         if not isinstance(value.source, PlaneSource):
-            name = Operation(op.position, op.kind, op.domain, op.label, op.inputs, op.outputs, {})
-            plane = value.source.once(self, name, None, value.scheme)
+            plane = value.source.once(self, op.inner(), None, value.scheme)
             return Quant(plane, value.index), value.scheme
         return Quant(value.source.plane, value.index), value.scheme
 
@@ -270,7 +269,7 @@ class ImportContext(Context):
         entry = plane.entry
         assert entry is not None
         height, width, channels = shape
-        axes, spread = transposition((height, width, channels), order.ravel())
+        axes, spread = transposition([(height, width, channels)], order.ravel())
         self.count(order.size)
         tensor = Tensor(f"input_{len(self.graph.inputs)}", (height, width, channels), plane.range, entry.name)
         affine = None
@@ -286,18 +285,22 @@ class ImportContext(Context):
     # ---- writing the graph
 
     def add(self, op: Operation, make: type[Node], inputs: tuple[Tensor, ...], **fields: Any) -> Tensor:
-        """Append a node; its source is the operation's output, if it is the operation's only node."""
+        """Append a node; its source is the operation's output, where that is the node's integers."""
         again = self._count.get(op.position, 0)
         self._count[op.position] = again + 1
         name = f"{make.kind}_{op.position}" + (
             chr(ord("a") + again % 26) * (again // 26 + 1) if again else ""
         )
         names = tuple(t.name for t in inputs)
-        node = make(name=name, inputs=names, output=name, source=op.outputs[0], **fields)
+        node = make(name=name, inputs=names, output=name, source=self._source(op), **fields)
         shape = node.infer(list(inputs)).shape
         self.count(shape[0] * shape[1] * shape[2])
-        tensor = self.graph.add(node)
-        return tensor
+        return self.graph.add(node)
+
+    def _source(self, op: Operation) -> str:
+        makes_integers = op.kind in ("QuantizeLinear", "QGemm", "ArgMax") or op.kind.startswith("QLinear")
+        keeps_integers = op.inputs and isinstance(self.values.get(op.inputs[0]), Quant)
+        return op.outputs[0] if op.outputs and (makes_integers or keeps_integers) else ""
 
     def count(self, elements: int) -> None:
         """Bound what a hostile file can make hwgen allocate."""
@@ -318,20 +321,21 @@ class ImportContext(Context):
                     "(QuantizeLinear, DequantizeLinear)"
                 )
             scheme = value.scheme or Scheme(value.host.scale, 0, "int32")
-            plane, affine = value.source.once(self, op, None, scheme), value.host
+            plane, affine = value.source.once(self, op.inner(), None, scheme), value.host
         else:
             plane, dtype = value.plane, value.dtype
         tensor, positions = self.streamed(Quant(plane, value.index))
         dims = value.index.shape
         if not dims or dims[0] != 1 or positions.size != tensor.size:
             raise Unsupported(f"has shape {dims}; the batch must stay first, with every element kept")
-        axes, spread = transposition(tensor.shape, np.argsort(positions.ravel()))
+        shapes = [tensor.shape] + [t.shape for t in self.graph.tensors.values() if t.size == tensor.size]
+        axes, spread = transposition(list(dict.fromkeys(shapes)), np.argsort(positions.ravel()))
         self.graph.add_output(Edge(name, tensor.name, dims[1:], dtype, affine, spread, axes))
 
 
-def transposition(shape: Shape, order: NDArray) -> tuple[Shape, Shape]:
-    """(axes, spread): order = arange viewed as `spread`, transposed by `axes` to `shape`, flattened."""
-    for axes in permutations(range(3)):
+def transposition(shapes: list[Shape], order: NDArray) -> tuple[Shape, Shape]:
+    """(axes, spread): order = arange viewed as `spread`, transposed by `axes` to one of `shapes`, flattened."""
+    for shape, axes in product(shapes, permutations(range(3))):
         sizes = [0, 0, 0]
         for place, axis in enumerate(axes):
             sizes[axis] = shape[place]

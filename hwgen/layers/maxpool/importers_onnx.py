@@ -38,7 +38,7 @@ class MaxSource(Source):
         """Two nodes, or one that does both."""
         first = isinstance(self.inner, PlaneSource) and act is not None and np.all(act.sign > 0)
         before, after = (None, act) if first else (act, None)
-        plane = self.inner.once(ctx, op, before, out)
+        plane = self.inner.once(ctx, op.inner(), before, out)
         tensor = ctx.add(op, MaxPool, (ctx.place(plane),), window=self.window, act=after)
         return Plane(out.dtype, tensor.range, tensor)
 
