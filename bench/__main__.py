@@ -1,0 +1,23 @@
+"""Runs the benches named on the command line, or all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from bench import mlperf, tool
+
+BENCHES: dict[str, Callable[[], None]] = {"tool": tool.main, "mlperf": mlperf.main}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(BENCHES)
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        sys.exit(f"unknown bench {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    for name in names:
+        print(f"\n== {name} ==", flush=True)
+        BENCHES[name]()
+
+
+main()
