@@ -10,7 +10,7 @@ from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value
 from hwgen.hw import carry
 from hwgen.hw.product.form import register
 from hwgen.hw.staircase.form import NoForm, StaircaseForm
-from hwgen.hw.staircase.multiply import OPERAND, WideProduct
+from hwgen.hw.staircase.multiply import OPERAND, ConstantProduct, WideProduct
 from hwgen.hw.staircase.rows import Field
 from hwgen.hw.stream import shape_of
 from hwgen.numeric.linear import LinearFit
@@ -33,7 +33,9 @@ class LinearForm(StaircaseForm):
 
     name = "linear"
 
-    def __init__(self, stair: Staircase, value: Range, target: Target, fit: LinearFit | None) -> None:
+    def __init__(
+        self, stair: Staircase, value: Range, target: Target, fit: LinearFit | None, dsp_price: float
+    ) -> None:
         super().__init__(stair, value, target)
         if fit is None:
             raise NoForm("no line follows all steps")
@@ -43,14 +45,23 @@ class LinearForm(StaircaseForm):
         low, high = (min(max(end, fit.window.lo), fit.window.hi) for end in (self.d.lo, self.d.hi))
         self.operand = Range(low, high)
         self.multiplier = Range.of(fit.multiplier)
-        try:
-            self.product = WideProduct(self.operand, self.multiplier, target)
-        except ValueError as error:
-            raise NoForm(str(error)) from None
+        self.product = self._cheapest_product(dsp_price)
         offsets = Range.of(np.concatenate([fit.offset, fit.below]))
         total = self.product.range + offsets
         self.z = Range(total.lo >> fit.shift, total.hi >> fit.shift)
         self.base = self._base()
+
+    def _cheapest_product(self, dsp_price: float) -> ConstantProduct | WideProduct:
+        """Shifts and adders where the multiplier is one constant and they cost less."""
+        products: list[ConstantProduct | WideProduct] = []
+        if self.multiplier.lo == self.multiplier.hi > 0:
+            products.append(ConstantProduct(self.operand, self.multiplier.lo, self.target))
+        try:
+            products.append(WideProduct(self.operand, self.multiplier, self.target))
+        except ValueError as error:
+            if not products:
+                raise NoForm(str(error)) from None
+        return min(products, key=lambda product: product.cost().lut4 + dsp_price * product.cost().dsp)
 
     def _base(self) -> str:
         """How z becomes y: "same", "flip" (top bit), or "add" in a stage of its own."""
@@ -62,12 +73,17 @@ class LinearForm(StaircaseForm):
         return "flip" if clamp.lo == -(1 << (clamp.width - 1)) and self.fit.top < 1 << clamp.width else "add"
 
     @property
+    def _adds(self) -> bool:
+        """Whether there is an offset at all."""
+        return bool(self.fit.offset.any() or self.fit.below.any())
+
+    @property
     def _add_stage(self) -> int:
         return int(self.centred) + self.product.latency
 
     @property
     def latency(self) -> int:
-        return self._add_stage + 2 + (self.base == "add")
+        return self._add_stage + self._adds + 1 + (self.base == "add")
 
     @property
     def fields(self) -> list[Field]:
@@ -100,8 +116,11 @@ class LinearForm(StaircaseForm):
             under, over, negative = under & ~row["still"], over & ~row["still"], negative & ~row["still"]
         for _ in range(self.product.latency):
             under, over, negative = (_late(m, flag) for flag in (under, over, negative))
-        z = self._offset(m, product, row["offset"], negative)
-        under, over = _late(m, under), _late(m, over)
+        if self._adds:
+            z = self._offset(m, product, row["offset"], negative)
+            under, over = _late(m, under), _late(m, over)
+        else:
+            z = carry.floored(product, fit.shift)
         return self._clamp(m, z, under, over, row)
 
     def _outside(self, d: Value) -> tuple[Value, Value]:
@@ -167,9 +186,14 @@ class LinearForm(StaircaseForm):
         fit = self.fit
         cut = fit.shift - fit.zeros
         total = self.product.cost()
-        lut = (self.d.width + 1) * self.centred + self.z.width + cut + 1
+        lut = (self.d.width + 1) * self.centred + (self.z.width + cut + 1) * self._adds
         lut += fit.clamp.width + ceil(self.z.width / 3) + 3
-        ff = self.d.width * self.centred + self.z.width + fit.clamp.width + 2 * (self.product.latency + 1)
+        ff = (
+            self.d.width * self.centred
+            + self.z.width * self._adds
+            + fit.clamp.width
+            + 2 * (self.product.latency + 1)
+        )
         if self.base == "add":
             lut, ff = lut + fit.clamp.width + 1, ff + fit.clamp.width
         return total + Resources(lut4=lut, ff=ff)

@@ -21,6 +21,88 @@ OPERAND = 18  # signed bits; the same split for every family, so that latencies 
 _PART = OPERAND - 1
 
 
+def signed_digits(value: int) -> list[tuple[int, int]]:
+    """(shift, +1 or -1) of the powers of two that add up to `value` > 0, as few as possible (CSD)."""
+    digits, shift = [], 0
+    while value:
+        if value & 1:
+            digit = 2 - (value & 3)
+            digits.append((shift, digit))
+            value -= digit
+        value >>= 1
+        shift += 1
+    return digits
+
+
+class ConstantProduct:
+    """d * M for one M > 0: shifts and carry chains, a register after every level of the tree."""
+
+    def __init__(self, d: Range, multiplier: int, target: Target) -> None:
+        if multiplier < 1:
+            raise ValueError(f"constant product by {multiplier}")
+        self.target = target
+        self.digits = signed_digits(multiplier)
+        self.shape = d
+        self.range = d * multiplier
+
+    @property
+    def latency(self) -> int:
+        """Clocks from d to the product: 0 for a power of two."""
+        return (len(self.digits) - 1).bit_length()
+
+    def cost(self) -> Resources:
+        """A chain as wide as its result for each digit but one; its low bits pass where they only pass."""
+        width = self.range.width + 1
+        adders = len(self.digits) - 1
+        return Resources(lut4=adders * width, ff=(adders + self.latency) * width)
+
+    def build(self, m: Module, d: Value, multiplier: Value | None = None) -> Value:
+        """The product, `latency` clocks later."""
+        terms = [
+            (
+                Cat(C(0, shift), d).as_signed() if d.shape().signed else Cat(C(0, shift), d),
+                shift,
+                sign,
+                self.shape * (1 << shift),
+            )
+            for shift, sign in self.digits
+        ]
+        while len(terms) > 1:
+            following = []
+            for low, high in zip(terms[::2], terms[1::2]):
+                following.append(self._add(m, low, high))
+            if len(terms) % 2:
+                value, shift, sign, reach = terms[-1]
+                following.append((register(m, value), shift, sign, reach))
+            terms = following
+        value, _, sign, reach = terms[0]
+        assert sign > 0  # the highest digit of a positive number
+        return value
+
+    def _add(self, m: Module, low: _Term, high: _Term) -> _Term:
+        """high +- low with the sign of `high`; bits below high's lowest one only pass, unless negated."""
+        (a, a_shift, a_sign, a_reach), (b, b_shift, b_sign, b_reach) = low, high
+        same = a_sign == b_sign
+        reach = b_reach + a_reach if same else b_reach - a_reach
+        shape = shape_of(reach)
+        if same:
+            cut = b_shift
+            total = carry.add(
+                m, carry.floored(a, cut), carry.floored(b, cut), shape.width - cut, target=self.target
+            )
+            whole = Cat(*(carry.bit(a, i) for i in range(cut)), total)
+        else:
+            cut = a_shift
+            total = carry.subtract(
+                m, carry.floored(b, cut), carry.floored(a, cut), shape.width - cut, target=self.target
+            )
+            whole = Cat(C(0, cut), total)
+        return register(m, whole, reach, name="sum"), a_shift, b_sign, reach
+
+
+_Term = tuple[Value, int, int, Range]
+
+
 class WideProduct:
     """d * M for d in `d` and M in `multiplier` (M >= 0). latency: 2, and 1 for each level of sums.
 

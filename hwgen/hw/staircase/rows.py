@@ -73,7 +73,7 @@ class Field:
 
 @dataclass(eq=False)
 class _Columns:
-    """Bits of all fields of one stage, (depth, n), with equal and constant columns stored once or not at all."""
+    """Bits of all fields of one stage, (depth, n): equal columns stored once, constant ones not at all."""
 
     stage: int
     place: dict[bytes, int] = field(default_factory=dict)
@@ -143,7 +143,7 @@ class RowTable:
         return Resources(lut4=lut + 2 * index, ff=self.width + index * stages)
 
     def build(self, m: Module, valid: Value) -> dict[str, list[Value]]:
-        """Adds the table; parameters by field and lane, right at the field's stage after the word's `valid`."""
+        """Adds the table; parameters by field and lane, right at the field's stage after the word's valid."""
         stored: dict[int, Value] = {stage: C(0, 0) for stage in self._stages}
         if self.width:
             stored = self._blocks(m, valid) if self.form == "bram" else self._registers(m, valid)

@@ -77,7 +77,8 @@ def plan_staircase(
     if form != "auto" and form not in FORMS:
         raise ValueError(f"staircase: form must be auto or one of {', '.join(FORMS)}, not {form!r}")
     order = row_order(stair, lanes, channels)
-    plans, reasons = [], []
+    plans: list[StaircasePlan] = []
+    reasons: list[str] = []
     for name in FORMS if form == "auto" else (form,):
         if name == "search" and plans:
             continue  # exact for anything, never the cheapest
@@ -107,9 +108,8 @@ def _form(
         return LookupForm(stair, value, target)
     if name == "search":
         return SearchForm(stair, value, target)
-    price = _bit_price(order, target) * order.lanes
-    weights = Weights(table=price / order.lanes, part=dsp_price, operand=OPERAND)
-    return LinearForm(stair, value, target, _fit(stair, split_at, weights))
+    weights = Weights(table=_bit_price(order, target), part=dsp_price, operand=OPERAND)
+    return LinearForm(stair, value, target, _fit(stair, split_at, weights), dsp_price)
 
 
 def _bit_price(order: RowOrder, target: Target) -> float:
