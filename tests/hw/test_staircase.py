@@ -140,8 +140,14 @@ def test_per_tensor_scale():
 @pytest.mark.parametrize("seed", range(6))
 def test_constant_multiplier_without_a_hard_one(seed):
     """Shifts and adders, as where multipliers are dear; odd scales give all kinds of digits."""
-    stair, _ = tflite(
-        1, zero_point=[-128, 7][seed % 2], reach=[300, 5000, 70000][seed % 3], low=-6 + seed, seed=seed
+    rng = np.random.default_rng(seed)
+    reach = int(rng.integers(100, 80000))
+    multiplier, shift = quantize_multipliers([rng.uniform(80, 300) / reach])
+    zero_point = int(rng.choice([-128, 7]))
+    stair = from_function(
+        lambda x: np.clip(multiply_double_rounding(x, multiplier, shift) + zero_point, -128, 127),
+        np.array([-reach]),
+        np.array([reach]),
     )
     unit = run(stair, channels=1, form="linear", dsp_price=10_000, words=150)
     assert unit.cost.dsp == 0 and unit.plan.form.product.latency <= 4
