@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hwgen.frontend.context import ImportContext
@@ -33,27 +34,14 @@ def find_edges(model: Model, operations: list[Operation]) -> tuple[Edges, list[O
     edges, complaints, used = Edges(), [], set()
     for operand in model.inputs:
         readers = [op for op in operations if operand in op.inputs]
-        if operand.dtype in QUANTIZED:
-            inside = operand
-            complaints += [f"model input {text}" for text in _edge_complaints(operand)]
-        elif operand.dtype == "FLOAT32" and len(readers) == 1 and _is_entry(readers[0]):
+        inside = operand
+        if operand.dtype == "FLOAT32" and len(readers) == 1 and _is_entry(readers[0]):
             used.add(readers[0].index)
             inside = readers[0].output
-            complaints += [f"model input {text}" for text in _edge_complaints(inside)]
-        elif operand.dtype == "FLOAT32":
-            complaints.append(
-                f"model input {operand} is float and not quantised at once; export with int8 input "
-                "or with a QUANTIZE behind it"
-            )
-            continue
-        else:
-            complaints.append(
-                f"model input {operand} is {operand.dtype}; int8, uint8 or float32 are supported"
-            )
-            continue
-        if not readers:
-            complaints.append(f"model input {operand} is not used by the model")
-        edges.inputs.append((_edge(operand, f"t{inside.index}", inside), inside))
+        problems = list(_input_complaints(operand, inside, bool(readers)))
+        complaints += [f"model input {text}" for text in problems]
+        if not problems:
+            edges.inputs.append((_edge(operand, f"t{inside.index}", inside), inside))
     makers = {operand.index: op for op in operations for operand in op.outputs}
     for operand in model.outputs:
         maker = makers.get(operand.index)
@@ -70,13 +58,23 @@ def find_edges(model: Model, operations: list[Operation]) -> tuple[Edges, list[O
     return edges, [op for op in operations if op.index not in used], complaints
 
 
-def _edge_complaints(operand: Operand) -> list[str]:
-    complaints = list(check_shape(operand))
-    if operand.scales.size != 1:
-        complaints.append(f"{operand} has {operand.scales.size} scales; exactly one is needed")
-    if operand.data is not None:
-        complaints.append(f"{operand} is a constant")
-    return complaints
+def _input_complaints(outside: Operand, inside: Operand, used: bool) -> Iterator[str]:
+    """Complaints about a model input and the tensor that a QUANTIZE makes of it."""
+    if outside.dtype == "FLOAT32" and inside is outside:
+        yield f"{outside} is float and not quantised at once; export with int8 input or a QUANTIZE behind it"
+        return
+    if inside.dtype not in QUANTIZED:
+        yield f"{outside} is {outside.dtype}; int8, uint8 or float32 is needed"
+        return
+    if not used:
+        yield f"{outside} is not used by the model"
+    if outside.shape != inside.shape:
+        yield f"{outside} changes its shape as it is quantised"
+    yield from check_shape(inside)
+    if inside.scales.size != 1:
+        yield f"{inside} has {inside.scales.size} scales; exactly one is needed"
+    if inside.data is not None:
+        yield f"{inside} is a constant"
 
 
 def _is_entry(op: Operation) -> bool:
