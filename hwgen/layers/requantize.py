@@ -8,6 +8,7 @@ rounds once, halves away from zero.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -52,10 +53,13 @@ def requantize(
         return requantize_fixed(lo, hi, *quantize_multipliers(reals), zero_point, clamp, offset)
     lo, hi = np.atleast_1d(ints(lo)), np.atleast_1d(ints(hi))
     _check_overflow(lo + offset, hi + offset, np.zeros_like(lo))
-    m = np.broadcast_to(reals, (len(lo),))[:, None]
-    return from_function(
-        lambda x: np.clip(multiply_real(x + offset, m) + zero_point, clamp.lo, clamp.hi), lo, hi
-    )
+
+    def f(x: Ints, m: NDArray[np.float64]) -> Ints:
+        return np.clip(multiply_real(x + offset, m) + zero_point, clamp.lo, clamp.hi)
+
+    if np.all(reals == reals.flat[0]):
+        return _one_function(lambda x: f(x, reals.reshape(-1, 1)[:1]), lo, hi)
+    return from_function(lambda x: f(x, reals[:, None]), lo, hi)
 
 
 def multiply_real(x: Ints, multiplier: NDArray[np.float64]) -> Ints:
@@ -77,15 +81,29 @@ def requantize_fixed(
 ) -> Staircase:
     """`requantize` by multiplier * 2^(shift-31) with given integers, rounded twice."""
     lo, hi = np.atleast_1d(ints(lo)), np.atleast_1d(ints(hi))
-    rows = len(lo)
-    m = np.broadcast_to(ints(multiplier), (rows,))[:, None]
-    s = np.broadcast_to(ints(shift), (rows,))[:, None]
-    _check_overflow(lo + offset, hi + offset, np.maximum(s[:, 0], 0))
+    m = np.broadcast_to(ints(multiplier), lo.shape)
+    s = np.broadcast_to(ints(shift), lo.shape)
+    _check_overflow(lo + offset, hi + offset, np.maximum(s, 0))
 
-    def f(x: Ints) -> Ints:
+    def f(x: Ints, m: Ints, s: Ints) -> Ints:
         return np.clip(multiply_double_rounding(x + offset, m, s) + zero_point, clamp.lo, clamp.hi)
 
-    return from_function(f, lo, hi)
+    if np.all(m == m[0]) and np.all(s == s[0]):
+        return _one_function(lambda x: f(x, m[0], s[0]), lo, hi)
+    return from_function(lambda x: f(x, m[:, None], s[:, None]), lo, hi)
+
+
+def _one_function(f: Callable[[Ints], Ints], lo: Ints, hi: Ints) -> Staircase:
+    """`from_function` of a rising f that is the same in every row: searched once, cut for each row."""
+    whole = from_function(f, lo.min()[None], hi.max()[None])
+    steps = whole.steps[0]
+    first = np.searchsorted(steps, lo, side="right")  # so many steps lie at or below lo
+    count = np.searchsorted(steps, hi, side="right") - first
+    index = first[:, None] + np.arange(max(int(count.max()), 1))
+    never = (hi + 1)[:, None]
+    padded = np.append(steps, hi.max() + 1)
+    cut = np.minimum(padded[np.minimum(index, len(steps))], never)
+    return Staircase(cut, whole.base[0] + first, np.ones_like(lo), lo, hi)
 
 
 def _check_overflow(lo: Ints, hi: Ints, left: Ints) -> None:

@@ -23,18 +23,20 @@ MAX_CHANNELS = 4095  # the sum of exponentials has 12 integer bits
 def check(op: Operation) -> Iterator[str]:
     """Complaints about a SOFTMAX."""
     x, out = op.input(0), op.output
-    yield from check_activations(op, x, out)
-    yield from check_same_type(op, x, out)
-    if x.shape and x.shape[-1] > MAX_CHANNELS:
+    complaints = [*check_activations(op, x, out), *check_same_type(op, x, out)]
+    yield from complaints
+    if complaints:
+        return
+    if x.shape[-1] > MAX_CHANNELS:
         yield f"softmax over {x.shape[-1]} channels; the runtime's sum overflows beyond {MAX_CHANNELS}"
     if len(x.shape) < 2:
         yield f"softmax of rank {len(x.shape)}"
     beta = op.options["beta"]
     if not (math.isfinite(beta) and beta > 0):
         yield f"beta {beta}"
-    elif out.scales.size == 1 and (out.scale != np.float32(1 / 256) or out.zero_point != out.limits.lo):
+    elif out.scale != np.float32(1 / 256) or out.zero_point != out.limits.lo:
         yield f"output {out.scale}, {out.zero_point}; softmax makes scale 1/256 and zero {out.limits.lo}"
-    elif x.scales.size == 1 and _scaling(beta, float(x.scale))[1] < 0:
+    elif _scaling(beta, float(x.scale))[1] < 0:
         yield f"beta * scale is {beta * float(x.scale):g}, too small for the runtime"
 
 
