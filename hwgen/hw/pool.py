@@ -12,11 +12,16 @@ from hwgen.numeric.ranges import Range
 
 
 class _Reducer(wiring.Component):
-    """o[l] = reduction of i[l] over each group; valid one clock after its last word, a word every clock."""
+    """o[l] = reduction of i[l] over each group; valid one clock after its last word, a word every clock.
+
+    value: range of the words, padding included. result: range of every partial reduction.
+    """
 
     latency = 1
 
     def __init__(self, *, value: Range, lanes: int, result: Range) -> None:
+        if lanes < 1:
+            raise ValueError(f"pool: needs at least 1 lane, not {lanes}")
         self.value, self.lanes, self.result = value, lanes, result
         super().__init__(
             {

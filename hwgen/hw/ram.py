@@ -31,12 +31,20 @@ def block_shape(width: int, depth: int, target: Target) -> RamShape:
     return min(deep, key=lambda shape: (-(-width // shape.width), -shape.width))
 
 
+def block_count(width: int, depth: int, target: Target) -> int:
+    """Block RAMs that a memory takes; ValueError if it is too deep for one row of instances."""
+    if target.instances:
+        return -(-width // block_shape(width, depth, target).width)
+    bits = max(shape.width * shape.depth for shape in target.rom_shapes)
+    return -(-width * depth // bits)
+
+
 def cheapest_form(width: int, depth: int, target: Target) -> Form:
     """block or distributed, whichever takes the smaller share of the chip."""
     if depth <= DISTRIBUTED_CELL[0]:
         return "distributed"
     try:
-        blocks = -(-width // block_shape(width, depth, target).width)
+        blocks = block_count(width, depth, target)
     except ValueError:
         return "distributed"
     return "distributed" if distributed_luts(width, depth) <= blocks * target.bram_luts else "block"
@@ -64,7 +72,7 @@ class Ram(wiring.Component):
         self.form = cheapest_form(width, depth, target) if form == "auto" else form
         self.latency = 2 if self.form == "block" else 1
         if self.form == "block":
-            block_shape(width, depth, target)
+            block_count(width, depth, target)  # refuses what is too deep
         super().__init__(
             {
                 "write_en": In(1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import gcd
+from math import lcm
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
@@ -15,12 +15,16 @@ from hwgen.numeric.ranges import Range
 class WidthConverter(wiring.Component):
     """o = i with `lanes_out` instead of `lanes_in` values a beat, order kept, lowest lane first.
 
-    Ratios that are not whole go through their greatest common divisor. Ready never depends on the other
-    side's ready in the same clock. Interval: a beat a clock on the narrow side, as long as the wide side is
-    not held up. Cost: a register for every bit of the wide side, twice that where beats are taken apart.
+    Ratios that are not whole go through their least common multiple, so that neither side waits for the
+    other more than the ratio asks for. Ready never depends on the other side's ready in the same clock
+    (equal numbers of lanes are a wire). Interval: a beat a clock on the narrow side. Latency: 1 clock to
+    gather, 2 to take apart. Cost: two registers for every bit of the wide side.
+    Errors: ValueError for lanes below 1.
     """
 
     def __init__(self, *, shape: Range, lanes_in: int, lanes_out: int) -> None:
+        if min(lanes_in, lanes_out) < 1:
+            raise ValueError(f"width: lanes must be at least 1, not {lanes_in} and {lanes_out}")
         self.shape, self.lanes_in, self.lanes_out = shape, lanes_in, lanes_out
         super().__init__({"i": In(lanes_stream(shape, lanes_in)), "o": Out(lanes_stream(shape, lanes_out))})
 
@@ -33,12 +37,14 @@ class WidthConverter(wiring.Component):
         elif self.lanes_in % self.lanes_out == 0:
             self._scatter(m, self.lanes_in // self.lanes_out)
         else:
-            common = gcd(self.lanes_in, self.lanes_out)
-            m.submodules.down = down = WidthConverter(shape=self.shape, lanes_in=self.lanes_in, lanes_out=common)
-            m.submodules.up = up = WidthConverter(shape=self.shape, lanes_in=common, lanes_out=self.lanes_out)
-            wiring.connect(m, wiring.flipped(self.i), down.i)
-            wiring.connect(m, down.o, up.i)
-            wiring.connect(m, up.o, wiring.flipped(self.o))
+            common = lcm(self.lanes_in, self.lanes_out)
+            m.submodules.up = up = WidthConverter(shape=self.shape, lanes_in=self.lanes_in, lanes_out=common)
+            m.submodules.down = down = WidthConverter(
+                shape=self.shape, lanes_in=common, lanes_out=self.lanes_out
+            )
+            wiring.connect(m, wiring.flipped(self.i), up.i)
+            wiring.connect(m, up.o, down.i)
+            wiring.connect(m, down.o, wiring.flipped(self.o))
         return m
 
     def _gather(self, m: Module, count: int) -> None:
