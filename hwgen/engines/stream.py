@@ -163,7 +163,7 @@ class StreamCore(wiring.Component):
             source = converter.o
         depth = self.plan.fifo.get((node.name, tensor), 0)
         if depth:
-            fifo = StreamFifo(shape=values, lanes=wanted, depth=depth)
+            fifo = StreamFifo(shape=values, lanes=wanted, depth=depth, target=self.target)
             m.submodules[f"fifo_{name}"] = fifo
             wiring.connect(m, source, fifo.i)
             source = fifo.o
