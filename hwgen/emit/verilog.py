@@ -8,6 +8,7 @@ build that Amaranth would start). RTLIL can also go straight into synthesis (`re
 
 from __future__ import annotations
 
+import gc
 import re
 import tempfile
 from pathlib import Path
@@ -63,8 +64,16 @@ def to_rtlil(core: wiring.Component, name: str, *, source_lines: bool = False) -
     source_lines: keep a `src` attribute for each cell (larger text, slower tools).
     """
     ports = flat_ports(core)
-    fragment = Fragment.get(core, None)
-    text, _ = rtlil.convert_fragment(fragment, ports, _checked(name), emit_src=source_lines)
+    # Elaboration makes millions of small objects that all stay alive: looking for garbage among them
+    # takes a third of the time (measured: 320 multipliers 3.1 s instead of 4.7 s).
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        fragment = Fragment.get(core, None)
+        text, _ = rtlil.convert_fragment(fragment, ports, _checked(name), emit_src=source_lines)
+    finally:
+        if collecting:
+            gc.enable()
     return with_leaves(text)
 
 

@@ -148,9 +148,9 @@ class VerifyResult:
         return all(result.failure() is None for result in self.patterns)
 
     @property
-    def samples(self) -> int:
-        """Largest number of samples that one pattern has seen."""
-        return max((result.samples for result in self.patterns), default=0)
+    def distinct(self) -> int:
+        """Number of different samples (a pattern may repeat them)."""
+        return max((min(result.samples, result.distinct) for result in self.patterns), default=0)
 
     @property
     def compared(self) -> int:
@@ -181,7 +181,7 @@ class VerifyResult:
         """Plain data with the derived figures."""
         return {
             "exact": self.exact,
-            "samples": self.samples,
+            "samples": self.distinct,
             "compared": self.compared,
             "cycles": self.cycles,
             "cycles_per_inference": self.latency,
