@@ -5,6 +5,7 @@ oscillator ─ PLL ─▶ sync        uart_rx ─▶ link ─▶ core ─▶ lin
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from amaranth.back import rtlil
@@ -14,6 +15,7 @@ from amaranth.lib import wiring
 
 from hwgen.emit.verilog import rtlil_to_verilog
 from hwgen.flow.board import Board
+from hwgen.hw.leaf import with_leaves
 from hwgen.hw.link.link import Link
 from hwgen.hw.link.uart import divisor
 from hwgen.hw.pll import Pll, settings
@@ -102,10 +104,15 @@ class BoardTop(Elaboratable):
 
 
 def to_rtlil(top: BoardTop, *, source_lines: bool = False) -> str:
-    """RTLIL with the module `top`; straight into `flow.synth.synthesise` as an `.il` file."""
-    fragment = Fragment.get(top, None)
-    text, _ = rtlil.convert_fragment(fragment, top.ports(), TOP, emit_src=source_lines)
-    return text
+    """RTLIL with the module `top` and all leaves; straight into `flow.synth.synthesise` as an `.il` file."""
+    collecting = gc.isenabled()
+    gc.disable()  # as in emit.verilog: nothing of what elaboration makes is garbage
+    try:
+        text, _ = rtlil.convert_fragment(Fragment.get(top, None), top.ports(), TOP, emit_src=source_lines)
+    finally:
+        if collecting:
+            gc.enable()
+    return with_leaves(text)
 
 
 def to_verilog(top: BoardTop) -> str:

@@ -28,7 +28,7 @@ def clean_carries(module: dict[str, Any]) -> tuple[int, int]:
             continue
         pins = cell["connections"]
         if pins.get("COUT") not in (None, [], ["x"]) and not any(bit in read for bit in pins["COUT"]):
-            pins["COUT"] = ["x"]
+            pins["COUT"] = ["x"]  # what nextpnr takes as "no net"; it fails on a missing pin
             dangling += 1
         if pins.get("CIN") in (["0"], ["1"]) and _ignores_carry(cell, read):
             pins["CIN"] = ["x"]
