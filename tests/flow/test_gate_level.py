@@ -95,10 +95,9 @@ def test_netlist_equals_source(tmp_path):
     (tmp_path / "cells.v").write_text(_cells())
     (tmp_path / "bench.v").write_text(BENCH)
     models = [str(resources.folder("sim") / "models" / f"{name}.v") for name in ("CCU2C", "DP16KD")]
-    subprocess.run(
-        ["verilator", "--binary", "--timing", "-Wno-fatal", "-Wno-lint", "--top-module",
-         "bench", "-CFLAGS", "-O0 -std=gnu++20 -fcoroutines", "bench.v", "dut.v", "gates.v", "cells.v", *models],
-        cwd=tmp_path, check=True, env=tools.simulator_env(), capture_output=True,
-    )  # fmt: skip
+    options = ["--binary", "--timing", "-Wno-fatal", "-Wno-lint", "--top-module", "bench"]
+    options += ["-CFLAGS", "-O0 -std=gnu++20 -fcoroutines"]
+    argv = ["verilator", *options, "bench.v", "dut.v", "gates.v", "cells.v", *models]
+    subprocess.run(argv, cwd=tmp_path, check=True, env=tools.simulator_env(), capture_output=True)
     done = subprocess.run([tmp_path / "obj_dir" / "Vbench"], check=True, capture_output=True, text=True)
     assert "compared 5000 wrong 0" in done.stdout, done.stdout
