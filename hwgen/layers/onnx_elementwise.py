@@ -57,12 +57,16 @@ def constant_arithmetic(op: Operation, ctx: Context, function: Callable[..., NDA
     constant, other = (sides[0], sides[1]) if first_constant else (sides[1], sides[0])
     if not isinstance(constant, Const) or not isinstance(other, Real):
         raise Unsupported("arithmetic of two computed values")
-    if np.broadcast_shapes(constant.array.shape, other.index.shape) != other.index.shape:
-        raise Unsupported("a constant that broadcasts the other side")
+    if not _broadcasts(constant.array.shape, other.index.shape):
+        raise Unsupported(f"a constant of shape {constant.array.shape} beside {other.index.shape}")
     real, (c,) = per_row(ctx, other, [constant.array])
     if first_constant:
         return real.mapped(lambda x: function(c, x))
     return real.mapped(lambda x: function(x, c))
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    return len(shape) <= len(to) and all(a in (1, b) for a, b in zip(shape[::-1], to[::-1]))
 
 
 def _flat(ctx: Context, real: Real) -> Real:

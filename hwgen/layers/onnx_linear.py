@@ -38,6 +38,8 @@ def weights(codes: Codes, axis: int) -> Weights:
     """Weights with their outputs moved from `axis` to the front; scales along outputs or one for all."""
     if codes.dtype not in LIMITS:
         raise Unsupported(f"weights are {codes.dtype}; int8 and uint8 are supported")
+    if codes.q.ndim < 2:
+        raise Unsupported(f"weights of rank {codes.q.ndim}")
     q = np.moveaxis(codes.q, axis, 0)
     scale, zero = codes.scale, codes.zero_point
     if (scale.size > 1 or zero.size > 1) and codes.axis % codes.q.ndim != axis:

@@ -334,7 +334,7 @@ class ImportContext(Context):
 
 
 def transposition(shapes: list[Shape], order: NDArray) -> tuple[Shape, Shape]:
-    """(axes, spread): order = arange viewed as `spread`, transposed by `axes` to one of `shapes`, flattened."""
+    """(axes, spread): order = arange viewed as `spread`, transposed by `axes` to one of `shapes`, flat."""
     for shape, axes in product(shapes, permutations(range(3))):
         sizes = [0, 0, 0]
         for place, axis in enumerate(axes):

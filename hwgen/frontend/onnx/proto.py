@@ -71,11 +71,19 @@ def _model(graph: GraphProto) -> Model:
         raise ModelError("is no ONNX model, or one without nodes")
     if len(graph.node) > MAX_NODES:
         raise UnsupportedError([f"{len(graph.node)} nodes; at most {MAX_NODES} are supported"])
-    constants: dict[str, NDArray | str] = {t.name: tensor_value(t) for t in graph.initializer}
+    constants: dict[str, NDArray | str] = {_text(t.name): tensor_value(t) for t in graph.initializer}
     for sparse in graph.sparse_initializer:
-        constants[sparse.values.name] = "is sparse"
+        constants[_text(sparse.values.name)] = "is sparse"
     nodes = [
-        Operation(i, n.op_type, _domain(n.domain), n.name, tuple(n.input), tuple(n.output), _attributes(n))
+        Operation(
+            i,
+            _text(n.op_type),
+            _domain(n.domain),
+            _text(n.name),
+            tuple(map(_text, n.input)),
+            tuple(map(_text, n.output)),
+            _attributes(n),
+        )
         for i, n in enumerate(graph.node)
     ]
     complaints: list[str] = []
@@ -84,7 +92,14 @@ def _model(graph: GraphProto) -> Model:
         raise UnsupportedError(complaints)
     if not graph.output:
         raise ModelError("has no outputs")
-    return Model(nodes, constants, inputs, [v.name for v in graph.output])
+    return Model(nodes, constants, inputs, [_text(v.name) for v in graph.output])
+
+
+def _text(text: Any) -> str:
+    """A name; protobuf hands out bytes where it is no UTF-8."""
+    if not isinstance(text, str):
+        raise ModelError("has a name that is no text")
+    return text
 
 
 def _domain(domain: str) -> str:
@@ -122,11 +137,11 @@ def _port(value: Any, complaints: list[str]) -> Port:
         complaints.append(
             f"input {value.name} has {prod(dims)} elements; at most {MAX_ELEMENTS} are supported"
         )
-    return Port(value.name, tuple(dims), _INPUT_TYPES.get(tensor.elem_type, "float32"))
+    return Port(_text(value.name), tuple(dims), _INPUT_TYPES.get(tensor.elem_type, "float32"))
 
 
 def _attributes(node: Any) -> dict[str, Any]:
-    return {a.name: _attribute(a) for a in node.attribute}
+    return {_text(a.name): _attribute(a) for a in node.attribute}
 
 
 def _attribute(a: Any) -> Any:

@@ -46,9 +46,10 @@ class SumSource(Source):
     counts: (rows,) those numbers; divisors: (rows,) what the runtime divides by."""
 
     def __init__(self, x: Tensor, shape: Window, include_border: bool) -> None:
-        seen = np.add.reduce([t for _, _, t in shape.taps(np.ones((*x.shape[:2], 1), dtype=np.int64), 0)])
-        self.counts, rows = np.unique(seen[..., 0], return_inverse=True)
-        pixel_rows = rows.reshape(seen.shape[:2]) if len(self.counts) > 1 else None
+        height, width = (_seen(x.shape[:2], shape, axis) for axis in (0, 1))
+        seen = height[:, None] * width[None, :]
+        self.counts, rows = np.unique(seen, return_inverse=True)
+        pixel_rows = rows.reshape(seen.shape) if len(self.counts) > 1 else None
         super().__init__(self.counts * x.range.lo, self.counts * x.range.hi, pixel_rows)
         area = shape.kernel[0] * shape.kernel[1]
         self.divisors = np.full_like(self.counts, area) if include_border else self.counts
@@ -67,6 +68,13 @@ class SumSource(Source):
     def shape(self, ctx: Context) -> Shape:
         """(H, W, C) after pooling."""
         return (*self.window.output_size(self.x.shape[:2]), self.x.shape[2])
+
+
+def _seen(size: Shape | tuple[int, int], shape: Window, axis: int) -> Ints:
+    """How many pixels along an axis each window position has inside the image."""
+    outputs = shape.output_size(size)[axis]
+    start = np.arange(outputs, dtype=np.int64) * shape.stride[axis] - shape.pad[2 * axis]
+    return np.minimum(start + shape.kernel[axis], size[axis]) - np.maximum(start, 0)
 
 
 def average_pool(op: Operation, ctx: Context) -> Value:
