@@ -1,7 +1,7 @@
 """The quantised network as an ONNX model in QDQ form: float nodes between quantisers and dequantisers.
 
-Channels come first, so that weights and the dense layer's columns are permuted; the integers are the same
-as in the .tflite file. Float edges: grey level / 16 in, ten logits out.
+Channels come first, so that weights and the dense layer's columns are permuted. Float edges: grey
+level / 16 in, ten logits out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from quantise import INPUT, Quantisation, QuantisedLayer
+from quantise import INPUT_POWER_OF_TWO, Quantisation, QuantisedLayer
 
 OPSET, IR_VERSION = 17, 8  # what onnxruntime 1.13 and newer read
 
@@ -57,9 +57,9 @@ class QdqWriter:
 
 
 def onnx_bytes(layers: list[QuantisedLayer]) -> bytes:
-    """The file: float digit (1, 1, 8, 8) in, float logits (1, 10) out."""
+    """The file of a network with power-of-two scales: float (1, 1, 8, 8) in, float logits (1, 10) out."""
     net = QdqWriter("digit")
-    net.requantise(INPUT)
+    net.requantise(INPUT_POWER_OF_TWO)
     for layer in layers:
         if layer.kind in ("maxpool", "averagepool"):
             kind = "MaxPool" if layer.kind == "maxpool" else "AveragePool"

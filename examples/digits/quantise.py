@@ -2,7 +2,8 @@
 
 Weights: symmetric int8 in -127..127, one scale per output channel (one per tensor for dense, as
 TFLite's converter does). Activations: int8 with a zero point, ranges from the training digits.
-Biases: int32 with scale = input scale * weight scale. Scales are float32, as in the file.
+Biases: int32 with scale = input scale * weight scale. Scales are float32, as in the file; or all
+of them are powers of two, where float32 arithmetic on the integers is exact in any order.
 Source: Jacob et al. 2018; the TensorFlow Lite 8-bit quantisation specification.
 """
 
@@ -40,20 +41,20 @@ class QuantisedLayer:
 
 
 INPUT = Quantisation(np.array([INPUT_SCALE], np.float32), INPUT_ZERO_POINT)
-SOFTMAX_OUTPUT = Quantisation(np.array([1 / 256], np.float32), -128)  # what TFLite's softmax demands
+INPUT_POWER_OF_TWO = Quantisation(np.array([1 / 16], np.float32))  # q = grey level
 
 
-def quantise(layers: list[Layer], calibration: Floats) -> list[QuantisedLayer]:
+def quantise(layers: list[Layer], calibration: Floats, power_of_two: bool = False) -> list[QuantisedLayer]:
     """The network in integers; `calibration` (N, 8, 8, 1) real inputs give the activations' ranges."""
     result: list[QuantisedLayer] = []
-    current = INPUT
+    current = INPUT_POWER_OF_TWO if power_of_two else INPUT
     for layer, activations in zip(layers, forward(layers, calibration), strict=True):
         if not layer.parameters:  # pooling keeps its input's scale: TFLite's kernels only move integers
             result.append(QuantisedLayer(layer.kind, layer.name, current))
             continue
-        output = activation_quantisation(float(activations.min()), float(activations.max()))
+        output = activation_quantisation(float(activations.min()), float(activations.max()), power_of_two)
         weights = grid(layer.parameters["weights"], WEIGHT_BITS)
-        integers, by_weights = quantise_weights(weights, CHANNEL_AXIS.get(layer.kind))
+        integers, by_weights = quantise_weights(weights, CHANNEL_AXIS.get(layer.kind), power_of_two)
         by_bias = Quantisation((current.scales * by_weights.scales).astype(np.float32))
         real_bias = grid(layer.parameters["bias"], WEIGHT_BITS)
         exact_scales = current.scales.astype(np.float64) * by_weights.scales
@@ -66,18 +67,29 @@ def quantise(layers: list[Layer], calibration: Floats) -> list[QuantisedLayer]:
     return result
 
 
-def activation_quantisation(low: float, high: float) -> Quantisation:
+def activation_quantisation(low: float, high: float, power_of_two: bool = False) -> Quantisation:
     """256 steps from low to high, both widened to include 0, which falls on an integer exactly."""
     low, high = min(low, 0.0), max(high, 0.0)
-    scale = np.float32((high - low) / 255) if high > low else np.float32(1)
+    (scale,) = float32_scales(np.array([high - low]) / 255, power_of_two)
     zero_point = int(np.clip(np.rint(-128 - low / float(scale)), -128, 127))
     return Quantisation(np.array([scale], np.float32), zero_point)
 
 
-def quantise_weights(weights: Floats, channel_axis: int | None) -> tuple[NDArray[np.int8], Quantisation]:
+def quantise_weights(
+    weights: Floats, channel_axis: int | None, power_of_two: bool = False
+) -> tuple[NDArray[np.int8], Quantisation]:
     """int8 weights, the largest of each channel at +-127, and their scales."""
     others = tuple(i for i in range(weights.ndim) if i != channel_axis)
     largest = np.abs(weights).max(axis=others, keepdims=True)
-    scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    scales = float32_scales(largest / 127, power_of_two)
     integers = np.clip(np.rint(weights / scales.astype(np.float64)), -127, 127).astype(np.int8)
     return integers, Quantisation(scales.ravel())
+
+
+def float32_scales(steps: Floats, power_of_two: bool) -> NDArray[np.float32]:
+    """The steps as scales: in float32, or rounded up to powers of two; 1 for a range that is empty."""
+    steps = np.where(steps > 0, steps, 1.0)
+    if power_of_two:
+        fraction, exponent = np.frexp(steps)  # fraction in [0.5, 1), 0.5 for a power of two
+        steps = np.ldexp(1.0, exponent - (fraction == 0.5))
+    return steps.astype(np.float32)

@@ -19,6 +19,7 @@ import hwgen
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples" / "digits"
 MODEL = FOLDER / "digits.tflite"
+ONNX_MODEL = FOLDER / "digits.onnx"
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,15 @@ def tflite_micro_outputs(content: bytes, inputs: np.ndarray) -> np.ndarray:
     return np.array(results)
 
 
+def onnxruntime_outputs(path: Path, inputs: np.ndarray) -> np.ndarray:
+    """What onnxruntime computes without optimisations, one input after the other."""
+    runtime = pytest.importorskip("onnxruntime", reason="the oracle: pip install onnxruntime")
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return np.concatenate([session.run(None, {"digit": x[np.newaxis]})[0] for x in inputs])
+
+
 # ---- training ----
 
 
@@ -86,9 +96,10 @@ def test_short_training_gives_the_same_bytes_on_other_arithmetic(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_full_training_writes_the_committed_model(tmp_path: Path) -> None:
-    printed = run("train.py", "--output", tmp_path / "digits.tflite")
-    assert (tmp_path / "digits.tflite").read_bytes() == MODEL.read_bytes()
+@pytest.mark.parametrize(("script", "model"), [("train.py", MODEL), ("train_onnx.py", ONNX_MODEL)])
+def test_full_training_writes_the_committed_model(tmp_path: Path, script: str, model: Path) -> None:
+    printed = run(script, "--output", tmp_path / model.name)
+    assert (tmp_path / model.name).read_bytes() == model.read_bytes()
     assert f"int8 {stated_accuracy():.1%}" in printed
 
 
@@ -159,6 +170,10 @@ def test_weights_are_symmetric_per_channel(example: dict[str, ModuleType]) -> No
     weights = np.random.default_rng(4).normal(size=(3, 3, 5))
     weights[..., 2] = 0
     integers, found = example["quantise"].quantise_weights(weights, 2)
+    twos = example["quantise"].quantise_weights(weights, 2, power_of_two=True)[1].scales
+    assert (
+        np.all(np.frexp(twos)[0] == 0.5) and np.all(twos >= found.scales) and np.all(twos < 2 * found.scales)
+    )
     assert integers.dtype == np.int8 and found.scales.shape == (5,) and found.zero_point == 0
     assert np.abs(integers).max(axis=(0, 1)).tolist() == [127, 127, 0, 127, 127]
     assert np.abs(integers * found.scales.astype(float) - weights).max() <= found.scales.max() * 0.5001
@@ -212,21 +227,24 @@ def test_golden_model_equals_tflite_micro_on_every_test_digit_and_on_noise(
 def test_onnx_form_follows_the_float_network_and_golden_equals_onnxruntime(
     example: dict[str, ModuleType], tmp_path: Path
 ) -> None:
-    """On an untrained network and smooth random images, no scikit-learn needed."""
-    runtime = pytest.importorskip("onnxruntime", reason="the oracle: pip install onnxruntime")
+    """On an untrained network and noise, no scikit-learn needed."""
     layers = example["network"].build(6)
     images = np.random.default_rng(7).integers(0, 17, (100, 8, 8, 1)) / 16
-    quantised = example["quantise"].quantise(layers, images)
+    quantised = example["quantise"].quantise(layers, images, power_of_two=True)
     path = tmp_path / "digits.onnx"
     path.write_bytes(example["export_onnx"].onnx_bytes(quantised))
-
-    options = runtime.SessionOptions()
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     inputs = images.transpose(0, 3, 1, 2).astype(np.float32)
-    expected = np.concatenate([session.run(None, {"digit": x[np.newaxis]})[0] for x in inputs])
-
+    expected = onnxruntime_outputs(path, inputs)
     real = example["network"].forward(layers, images)[-1]
     step = quantised[-1].output.scales[0]
     assert np.abs(expected - real).max() < 12 * step  # a wrong order of weights is off by a hundred
     assert np.array_equal(hwgen.load(path).run(inputs), expected)
+
+
+def test_committed_onnx_file_equals_onnxruntime_on_every_test_digit(example: dict[str, ModuleType]) -> None:
+    pytest.importorskip("sklearn", reason="the digits come with scikit-learn: pip install scikit-learn")
+    _, test = example["data"].load()
+    inputs = example["data"].to_real(test.pixels).transpose(0, 3, 1, 2).astype(np.float32)
+    expected = onnxruntime_outputs(ONNX_MODEL, inputs)
+    assert np.array_equal(hwgen.load(ONNX_MODEL).run(inputs), expected)
+    assert (expected.argmax(axis=1) == test.labels).mean() == pytest.approx(stated_accuracy(), abs=0.0005)
