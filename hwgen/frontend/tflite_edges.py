@@ -26,7 +26,11 @@ class Edges:
 
     def outputs(self, ctx: ImportContext) -> list[Edge]:
         """The output edges, once the graph's tensors are there."""
-        return [_edge(outside, ctx.tensor(inside).name, inside) for outside, inside in self.results]
+        outsides = [outside for outside, _ in self.results]
+        return [
+            _edge(_name(outside, outsides), outside, ctx.tensor(inside).name, inside)
+            for outside, inside in self.results
+        ]
 
 
 def find_edges(model: Model, operations: list[Operation]) -> tuple[Edges, list[Operation], list[str]]:
@@ -41,7 +45,9 @@ def find_edges(model: Model, operations: list[Operation]) -> tuple[Edges, list[O
         problems = list(_input_complaints(operand, inside, bool(readers)))
         complaints += [f"model input {text}" for text in problems]
         if not problems:
-            edges.inputs.append((_edge(operand, f"t{inside.index}", inside), inside))
+            edges.inputs.append(
+                (_edge(_name(operand, model.inputs), operand, f"t{inside.index}", inside), inside)
+            )
     makers = {operand.index: op for op in operations for operand in op.outputs}
     for operand in model.outputs:
         maker = makers.get(operand.index)
@@ -90,9 +96,14 @@ def _is_exit(op: Operation) -> bool:
     return same and x.dtype in QUANTIZED and x.scales.size == 1 and x.data is None
 
 
-def _edge(outside: Operand, tensor: str, inside: Operand) -> Edge:
-    name = outside.name or f"tensor {outside.index}"
+def _edge(name: str, outside: Operand, tensor: str, inside: Operand) -> Edge:
     affine = None
     if outside is not inside:
         affine = Affine(float(inside.scale), inside.zero_point, "away")
     return Edge(name, tensor, outside.shape[1:], outside.dtype.lower(), affine)
+
+
+def _name(operand: Operand, siblings: list[Operand]) -> str:
+    """The tensor's name, with its number where it has none or is not the only one of that name."""
+    shared = sum(other.name == operand.name for other in siblings) > 1
+    return f"{operand.name or 'tensor'}_{operand.index}" if shared or not operand.name else operand.name

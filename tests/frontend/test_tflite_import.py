@@ -116,3 +116,12 @@ def test_litert_is_named() -> None:
     x = net.input((1, 2), Q)
     net.output(net.dense(x, [[1, 2]], [0.1], None, Q))
     assert tflite.load(net.finish(), "m", "litert").runtime == "litert"
+
+
+def test_inputs_of_the_same_name_are_told_apart() -> None:
+    net = TfliteWriter()
+    a, b = (net.input((1, 1, 1, 2), Q, name="x") for _ in range(2))
+    net.output(net.add(a, b, Q))
+    graph = tflite.load(net.finish(), "m")
+    assert [edge.name for edge in graph.inputs] == ["x_0", "x_1"]
+    assert graph.outputs[0].name == "tensor_2"

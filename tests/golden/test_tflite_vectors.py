@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tflite_runtimes import run_graph, run_tflm
+from tflite_runtimes import assert_equal_to, run_graph, run_hwgen, run_tflm
 
 from hwgen.frontend.load import load_graph
 
@@ -73,3 +73,19 @@ def test_shape_arithmetic_is_folded(models: Path) -> None:
     assert graph.inputs[0].shape == (5, 128, 1)
     x = np.random.default_rng(1).normal(scale=60, size=(3, 5, 128, 1)).astype(np.float32)
     np.testing.assert_array_equal(run_graph(graph, x), run_tflm(path.read_bytes(), x))
+
+
+def test_uint8_mobilenet_equals_litert(models: Path) -> None:
+    """Weights with zero points; TFLite Micro has no uint8 convolution."""
+    data = (models / "coral" / "mobilenet_v1_0.25_128_quant.tflite").read_bytes()
+    x = np.random.default_rng(3).integers(0, 256, (2, 128, 128, 3)).astype(np.uint8)
+    assert_equal_to("litert", data, x)
+
+
+def test_anomaly_detection_equals_litert(models: Path) -> None:
+    """Ten fully connected layers: where LiteRT's newer rule shows in a third of all outputs."""
+    data = (models / "mlperf_tiny" / "ad01_int8.tflite").read_bytes()
+    with np.load(models / "tflite_vectors" / "ad01_normal_clip.npz") as vectors:
+        x, older = vectors["x"], vectors["y"]
+    assert_equal_to("litert", data, x)
+    assert np.any(run_hwgen(data, x, "litert") != older)
