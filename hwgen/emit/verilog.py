@@ -20,7 +20,7 @@ from amaranth.lib import wiring
 
 from hwgen.flow.process import run
 from hwgen.flow.tools import find
-from hwgen.hw.leaf import with_leaves
+from hwgen.hw.leaf import with_leaves, with_models
 from hwgen.support.errors import ToolError, UsageError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -98,7 +98,7 @@ def rtlil_to_verilog(text: str, name: str, *, strip: bool = True) -> str:
             timeout=_TIMEOUT,
         )
         try:
-            return (work / f"{base}.v").read_text()
+            return with_models((work / f"{base}.v").read_text())
         except OSError as error:
             raise ToolError("wrote no Verilog", where="yosys", hint="see `hwgen doctor`") from error
 

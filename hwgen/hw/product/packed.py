@@ -21,6 +21,7 @@ import numpy as np
 from amaranth.hdl import C, Cat, Module, Value
 
 from hwgen.hw import carry
+from hwgen.hw.multiply import multiply
 from hwgen.hw.product.form import (
     ProductForm,
     Sum,
@@ -124,7 +125,8 @@ class PackedForm(ProductForm):
             sign = first[-1] if self.first.signed else C(0, 1)
             packed = Cat(first, sign.replicate(self.shift - self.first.width), upper)
             packed = packed.as_signed() if self.upper.signed else packed
-            products.append(self.target.product(m, x, packed, self.shift + self._upper_range(lane).width))
+            width = self.shift + self._upper_range(lane).width
+            products.append(multiply(m, x, packed, width, target=self.target))
             if self.overlap:
                 lows.append(_low_product(m, x, low, self.overlap, self.target))
         return self._overlapped(m, products, lows) if self.overlap else self._apart(m, products)
