@@ -8,14 +8,15 @@ from hwgen.ir.graph import Graph
 from hwgen.support.errors import ModelError
 
 MAX_FILE = 256 << 20
-RUNTIMES = ("tflm", "litert", "ort")
-"""Whose arithmetic a graph can be exact to: the first two for TFLite, the last for ONNX."""
+RUNTIMES = ("tflm", "litert", "ort", "ort-fused")
+"""Whose arithmetic a graph can be exact to: the first two for TFLite, the others for ONNX."""
 
 
 def load_graph(path: str | Path, runtime: str | None = None) -> Graph:
     """The graph of a .tflite or .onnx file.
 
-    runtime: "tflm" (default) or "litert" for TFLite, "ort" (onnxruntime) for ONNX.
+    runtime: "tflm" (default) or "litert" for TFLite, "ort" (onnxruntime; default) or
+    "ort-fused" for ONNX.
     """
     path = Path(path)
     data = _read(path)

@@ -30,6 +30,7 @@ from hwgen.support.registry import modules
 RUNTIMES = ("ort", "ort-fused")
 _DOMAINS = ("", "com.microsoft")
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
+_QONNX = ("Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold")
 _HINT = "see the list of operations in the README"
 
 
@@ -85,6 +86,11 @@ def needed(model: Model) -> list[Operation]:
 
 def refuse(wanted: list[Operation]) -> None:
     """Raise one UnsupportedError for a float model, or for all operators that hwgen does not have."""
+    if any(op.kind in _QONNX for op in wanted):
+        raise UnsupportedError(
+            [f"a QONNX model ({next(op for op in wanted if op.kind in _QONNX)})"],
+            hint="export it with QuantizeLinear and DequantizeLinear (QDQ)",
+        )
     if not any(op.kind in _QUANTIZERS or op.kind.startswith(("QLinear", "QGemm")) for op in wanted):
         raise UnsupportedError(
             ["a floating-point model (no QuantizeLinear, no QLinear operation)"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hwgen.ir.tensor import Affine, Edge, Tensor
+from hwgen.ir.tensor import Affine, Edge, HostSoftmax, Tensor
 from hwgen.numeric.rounding import Ints
 from hwgen.support.errors import UsageError
 
@@ -31,8 +31,27 @@ def leave(edge: Edge, tensor: Tensor, q: Ints) -> NDArray:
     q = q.reshape(len(q), *seen).transpose(0, *(a + 1 for a in back)).reshape(len(q), *edge.shape)
     if edge.affine is None:
         return q.astype(edge.dtype)
-    scale, zero = np.float32(edge.affine.scale), edge.affine.zero_point
-    return ((q - zero).astype(np.float32) * scale).astype(edge.dtype)
+    y = dequantise(edge.affine, q)
+    return (probabilities(edge.softmax, y) if edge.softmax else y).astype(edge.dtype)
+
+
+def dequantise(affine: Affine, q: Ints) -> NDArray[np.float32]:
+    """(q - zero_point) * scale in float32."""
+    return (q - affine.zero_point).astype(np.float32) * np.float32(affine.scale)
+
+
+def probabilities(tail: HostSoftmax, y: NDArray[np.float32]) -> NDArray:
+    """softmax(y) in float32, rounded to the model's own integers and back if it does so.
+
+    The runtime's exponential is a polynomial of its own: equal to it within a few float32 units.
+    """
+    axis = tail.axis + 1
+    e = np.exp(y - y.max(axis=axis, keepdims=True))
+    p = e / e.sum(axis=axis, keepdims=True)
+    if tail.quantised is None:
+        return p
+    steps = np.rint(p / np.float32(tail.quantised.scale)).astype(np.int64) + tail.quantised.zero_point
+    return dequantise(tail.quantised, np.clip(steps, tail.lo, tail.hi))
 
 
 def quantise(affine: Affine, tensor: Tensor, x: NDArray) -> Ints:

@@ -41,6 +41,19 @@ class Affine:
 
 
 @dataclass(frozen=True)
+class HostSoftmax:
+    """float32 softmax over `axis` (batch not counted) that the host applies after dequantising.
+
+    quantised: the model rounds the probabilities to these integers, lo..hi, before it gives them out.
+    """
+
+    axis: int
+    quantised: Affine | None = None
+    lo: int = 0
+    hi: int = 255
+
+
+@dataclass(frozen=True)
 class Edge:
     """One input or output of the model as its user sees it; the host converts at this place.
 
@@ -48,6 +61,7 @@ class Edge:
     (640,), (3, 32, 32). dtype: NumPy name of the model's own type. axes: for a model that is not
     channel-last, the transposition (as in numpy.transpose) of its array, viewed as `spread`, to (H, W, C).
     affine: set where the model's edge is float and the host quantises or dequantises; else None.
+    softmax: set where the model ends in a float softmax, which is the host's work too.
     """
 
     name: str
@@ -57,3 +71,4 @@ class Edge:
     affine: Affine | None = None
     spread: Shape | None = None
     axes: Shape = (0, 1, 2)
+    softmax: HostSoftmax | None = None

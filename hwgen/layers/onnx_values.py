@@ -201,8 +201,19 @@ class Real:
         return Real(self.source, self.chain, index, self.scheme, self.fused, self.host)
 
 
+@dataclass(eq=False)
+class HostTail:
+    """A float softmax of a real at the model's end; index: the logits'. scheme: it was quantised since."""
+
+    logits: Real
+    axis: int
+    index: Index
+    scheme: Scheme | None = None
+    integer: bool = False
+
+
 Fused = tuple[Source, Callable[[Ints], Ints]]
-Value = Const | Raw | Quant | Real
+Value = Const | Raw | Quant | Real | HostTail
 
 
 class Context(Protocol):

@@ -238,3 +238,19 @@ def test_float_output_of_an_unquantised_last_layer() -> None:
     x = net.qdq(net.input((1, 12)), 1 / 16, 0, "int8")
     net.node("Gemm", x, net.weights(rng.integers(-99, 99, (5, 12)).astype(np.int8), 1 / 64), transB=1)
     Run(net.model(net.nodes[-1].output[0]), floats(rng, 20, 12)).assert_equal()
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+def test_softmax_at_the_end_is_the_hosts(quantised: bool) -> None:
+    """Integers up to the logits are equal; the probabilities to the runtime's exponential, 1 in 10^6."""
+    rng = np.random.default_rng(17)
+    net = Builder()
+    x = net.qdq(net.input((1, 12)), 1 / 16, 0, "int8")
+    y = net.node("Gemm", x, net.weights(rng.integers(-99, 99, (5, 12)).astype(np.int8), 1 / 64), transB=1)
+    y = net.node("Softmax", net.qdq(y, 1 / 8, 0, "int8"), axis=1)
+    y = net.qdq(y, 1 / 255, 0, "uint8") if quantised else y
+    run = Run(net.model(y), floats(rng, 60, 12))
+    assert all(bad == 0 for bad, _ in run.differences().values())
+    if quantised:
+        assert np.array_equal(run.y, run.y_expected)
+    np.testing.assert_allclose(run.y, run.y_expected, rtol=1e-6, atol=1e-9)

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from hwgen.frontend.onnx.proto import MAX_ELEMENTS, Model
 from hwgen.ir.graph import Graph
 from hwgen.ir.node import Node
-from hwgen.ir.tensor import Affine, Edge, Shape, Tensor
+from hwgen.ir.tensor import Affine, Edge, HostSoftmax, Shape, Tensor
 from hwgen.layers.onnx_values import (
     Codes,
     Const,
     Context,
     Damaged,
     Entry,
+    HostTail,
     Index,
     Operation,
     Plane,
@@ -311,7 +312,10 @@ class ImportContext(Context):
     def leave(self, name: str, op: Operation) -> None:
         """Declare a graph output."""
         value = self.value(op, 0)
-        dtype, affine = "float32", None
+        dtype, affine, softmax = "float32", None, None
+        if isinstance(value, HostTail):
+            softmax = _host_softmax(value)
+            value = value.logits
         if isinstance(value, (Const, Raw)):
             raise Unsupported("does not depend on quantised values")
         if isinstance(value, Real):
@@ -330,7 +334,18 @@ class ImportContext(Context):
             raise Unsupported(f"has shape {dims}; the batch must stay first, with every element kept")
         shapes = [tensor.shape] + [t.shape for t in self.graph.tensors.values() if t.size == tensor.size]
         axes, spread = transposition(list(dict.fromkeys(shapes)), np.argsort(positions.ravel()))
-        self.graph.add_output(Edge(name, tensor.name, dims[1:], dtype, affine, spread, axes))
+        self.graph.add_output(Edge(name, tensor.name, dims[1:], dtype, affine, spread, axes, softmax))
+
+
+def _host_softmax(tail: HostTail) -> HostSoftmax:
+    if tail.axis == 0:
+        raise Unsupported("is a Softmax over the batch")
+    if tail.integer:
+        raise Unsupported("is a quantised Softmax; dequantise it")
+    if tail.scheme is None:
+        return HostSoftmax(tail.axis - 1)
+    affine = Affine(tail.scheme.scale, tail.scheme.zero_point, "even")
+    return HostSoftmax(tail.axis - 1, affine, tail.scheme.limits.lo, tail.scheme.limits.hi)
 
 
 def transposition(shapes: list[Shape], order: NDArray) -> tuple[Shape, Shape]:

@@ -13,6 +13,7 @@ from hwgen.layers.onnx_values import (
     Const,
     Context,
     Damaged,
+    HostTail,
     Operation,
     Quant,
     Raw,
@@ -107,6 +108,8 @@ def _viewed(x: Value, view: View, order: list[int] | None = None) -> Value:
         return Quant(x.plane, view(x.index))
     if isinstance(x, Raw):
         return Raw(x.entry, view(x.index))
+    if isinstance(x, HostTail):
+        raise Unsupported("a change of shape after the Softmax; put it before")
     return x.viewed(view(x.index))
 
 

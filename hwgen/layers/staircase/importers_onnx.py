@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hwgen.layers.onnx_elementwise import constant_arithmetic, per_row, real_input
@@ -11,6 +13,7 @@ from hwgen.layers.onnx_values import (
     Context,
     Damaged,
     Fused,
+    HostTail,
     Operation,
     Quant,
     Raw,
@@ -33,6 +36,10 @@ def quantize_linear(op: Operation, ctx: Context) -> Value:
     if isinstance(x, Const):
         return _quantized_constant(op, ctx, x)
     out = ctx.scheme(op, 1, "")
+    if isinstance(x, HostTail):
+        if x.scheme is not None:
+            raise Unsupported("a Softmax that is quantised twice")
+        return replace(x, scheme=out, integer=True)
     return ctx.entered(x, out) if isinstance(x, Raw) else quantized(ctx, op, x, out)
 
 
@@ -43,6 +50,10 @@ def dequantize_linear(op: Operation, ctx: Context) -> Value:
     if isinstance(x, Const):
         codes = ctx.codes_of(op, 0, 1, 2, op.integer("axis", 1))
         return Const(dequantized_array(codes), codes)
+    if isinstance(x, HostTail):
+        if not x.integer or x.scheme != ctx.scheme(op, 1, x.scheme.dtype if x.scheme else ""):
+            raise Unsupported("a Softmax dequantised otherwise than it was quantised")
+        return replace(x, integer=False)
     value = ctx.quant(op, 0)
     return dequantized_real(value, ctx.scheme(op, 1, value.dtype))
 
