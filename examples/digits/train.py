@@ -18,6 +18,7 @@ from export import tflite_bytes
 from network import Adam, Floats, Layer, backward, build, forward
 from numpy.typing import NDArray
 from quantise import quantise
+from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
 SEED = 1
 BATCH = 24
@@ -28,6 +29,11 @@ MOVES = np.array([(0, 1), (2, 1), (1, 0), (1, 2)] + [(1, 1)] * 4)  # half of the
 
 def train(digits: Digits, epochs: int) -> list[Layer]:
     """The network, trained on slightly moved digits."""
+    with threadpool_limits(1):  # the matrices are small: BLAS threads would only wait for each other
+        return _train(digits, epochs)
+
+
+def _train(digits: Digits, epochs: int) -> list[Layer]:
     layers = build(SEED)
     optimiser = Adam(layers, DECAY)
     random = np.random.Generator(np.random.PCG64(SEED + 1))
