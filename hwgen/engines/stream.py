@@ -112,7 +112,7 @@ class StreamCore(wiring.Component):
             name = self.unit_names[node.name]
             m.submodules[name] = component
             for position, tensor in enumerate(node.inputs):
-                port = component.i if len(node.inputs) == 1 else getattr(component, f"i{position}")
+                port = component.i if len(node.inputs) == 1 else getattr(component, "ab"[position])
                 self._join(m, node, position, tensor, port, streams)
             streams[node.output] = component.o, unit.folding.lanes
             self._tap(m, node, component.o)

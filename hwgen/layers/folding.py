@@ -10,7 +10,7 @@ A plug-in ``layers/<kind>/estimate.py`` has the functions
     stage(node, inputs, folding)            -> Stage           its part in the token schedule
 
 and ``layers/<kind>/hw.py`` has ``build(node, inputs, folding, target) -> wiring.Component`` with stream
-ports `i` (or `i0`, `i1`) and `o`.
+ports `i` (or `a` and `b`) and `o`.
 """
 
 from __future__ import annotations
