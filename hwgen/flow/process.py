@@ -70,7 +70,7 @@ def run(
     lines: list[str] = []
     try:
         assert child.stdout is not None
-        with open(log, "w", encoding="utf-8") as file:
+        with open(log, "w", encoding="utf-8", buffering=1) as file:
             for line in child.stdout:
                 file.write(line)
                 lines.append(line.rstrip("\n"))
