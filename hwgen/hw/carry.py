@@ -9,7 +9,7 @@ Every result is `width` bits, two's complement, combinational.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from amaranth.hdl import C, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import wiring
@@ -45,7 +45,7 @@ _TAKES = {"accumulate": 1, "accumulate_carry": 1, "add_rows": 2, "subtract_rows"
 
 
 class Adder(wiring.Component):
-    """y = a, b and the masks combined as `kind` says, see the functions below. All ports are combinational."""
+    """y = a, b and the masks combined as `kind` says (see the functions below), combinational."""
 
     def __init__(self, kind: str, a: Shape, b: Shape, width: int, *, target: Target) -> None:
         self.kind, self.width, self.target = kind, width, target
@@ -92,7 +92,7 @@ class Adder(wiring.Component):
         return carry_chain(m, [Slot(kind.table, *each) for each in pins], first)
 
 
-@lru_cache(maxsize=None)
+@cache
 def adder_leaf(kind: str, a: Shape, b: Shape, width: int, target: Target) -> Leaf:
     """The shared module of an adder on a target with carry primitives."""
     hardware, model = (Adder(kind, a, b, width, target=family) for family in (target, GENERIC))

@@ -1,14 +1,15 @@
 """Leaves: small modules elaborated once and instantiated many times.
 
 Amaranth writes one module for every submodule, equal or not; a layer with 64 processing elements would be
-elaborated 64 times. A leaf is converted to RTLIL once, named after its content, and referenced by `Instance`;
-`with_leaves` appends the leaves that a design references (hwgen.emit does). A leaf has one clock or none and no
-reset: its registers start from their `init` values and hold data only (control lives in the parent).
+elaborated 64 times. A leaf is converted to RTLIL once, named after its content, and referenced by
+`Instance`; `with_leaves` appends the leaves that a design references (hwgen.emit does). A leaf has one clock
+or none and no reset: its registers start from their `init` values and hold data only (control lives in the
+parent).
 
 A leaf made of vendor primitives can have a *model*: a component with the same ports and the same function in
-plain Amaranth. Verilator reads the model in its place, thousands of carry cells being slow to build and to run,
-unless HWGEN_PRIMITIVES is defined; every other tool reads the primitives. tests/hw/test_carry.py proves the two
-equal, formally.
+plain Amaranth. Verilator reads the model in its place, thousands of carry cells being slow to build and to
+run, unless HWGEN_PRIMITIVES is defined; every other tool reads the primitives. tests/hw/test_carry.py proves
+the two equal, formally.
 """
 
 from __future__ import annotations

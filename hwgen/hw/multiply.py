@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from amaranth.hdl import Module, Shape, Signal, Value, signed
 from amaranth.lib import wiring
@@ -27,7 +27,7 @@ class Multiplier(wiring.Component):
         return m
 
 
-@lru_cache(maxsize=None)
+@cache
 def multiplier_leaf(a: Shape, b: Shape, width: int, target: Target) -> Leaf:
     """The shared module of a multiplier on a target with such a primitive."""
     hardware, model = (Multiplier(a, b, width, target=family) for family in (target, GENERIC))

@@ -105,7 +105,9 @@ class ReducerPipeline(wiring.Component):
         for _ in range(self.word_latency + self.form_latency):
             valid = Signal(name="valid")
             m.d.sync += valid.eq(flags[-1][0])
-            flags.append((valid, register(m, flags[-1][1], name="first"), register(m, flags[-1][2], name="last")))
+            flags.append(
+                (valid, register(m, flags[-1][1], name="first"), register(m, flags[-1][2], name="last"))
+            )
         return flags
 
 
@@ -146,7 +148,12 @@ class MVU(ReducerPipeline):
             units.append((name, slice(0, simd), words[at : at + count]))
             at += count
         super().__init__(
-            units, lanes=simd, value=value, accumulator=accumulator_range(weights, value), rom=rom, target=target
+            units,
+            lanes=simd,
+            value=value,
+            accumulator=accumulator_range(weights, value),
+            rom=rom,
+            target=target,
         )
 
 

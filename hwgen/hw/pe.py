@@ -55,7 +55,7 @@ class ProcessingElement(wiring.Component):
 
 
 class ElementFactory:
-    """Makes the equal elements of one layer: a shared leaf where the target has instances, else submodules."""
+    """Makes the equal elements of one layer: a shared leaf if the target has instances, else submodules."""
 
     def __init__(self, form: ProductForm, accumulator: Range, *, target: Target) -> None:
         self.form, self.accumulator, self.target = form, accumulator, target
@@ -80,4 +80,3 @@ class ElementFactory:
                 total.eq(element.total),
             ]
         return [total[at * width : (at + 1) * width] for at in range(self.form.outputs)]
-

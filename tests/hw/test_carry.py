@@ -40,7 +40,9 @@ def test_the_proof_sees_a_wrong_slot(tmp_path: Path) -> None:
     wrong = carry.Adder("subtract", signed(4), signed(4), 5, target=ECP5)
     text = to_rtlil(right, "right") + to_rtlil(wrong, "wrong")
     (tmp_path / "adders.il").write_text(text)
-    assert unequal([("right", "wrong")], ["read_rtlil adders.il", *YOSYS_CELLS], tmp_path) == [("right", "wrong")]
+    assert unequal([("right", "wrong")], ["read_rtlil adders.il", *YOSYS_CELLS], tmp_path) == [
+        ("right", "wrong")
+    ]
 
 
 class _Top(wiring.Component):

@@ -18,7 +18,9 @@ INT8, UINT8, WIDE = Range(-128, 127), Range(0, 255), Range(-255, 255)
 FORMS = ("generic", "dsp", "dsp2", "lut")
 
 
-def check(dut: ReducerPipeline, groups: list[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator) -> None:
+def check(
+    dut: ReducerPipeline, groups: list[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator
+) -> None:
     """Plays the case of reducerbench in Amaranth's simulator and compares every clock."""
     plan = case(dut, groups, rng, gaps=0.25)
     clocks = len(plan.inputs["i_valid"])

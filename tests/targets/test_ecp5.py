@@ -32,10 +32,10 @@ def cells(script: str, folder: Path) -> list[dict]:
 def test_initial_values_are_those_of_an_inferred_rom(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for width, depth in ((18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)):
-        words = rng.integers(0, 1 << width, depth)
+        words, bits = rng.integers(0, 1 << width, depth), (depth - 1).bit_length()
         (tmp_path / "rom.hex").write_text("\n".join(f"{word:x}" for word in words))
         (tmp_path / "rom.v").write_text(
-            f"module top(input clk, input [{(depth - 1).bit_length() - 1}:0] a, output reg [{width - 1}:0] d);\n"
+            f"module top(input clk, input [{bits - 1}:0] a, output reg [{width - 1}:0] d);\n"
             f'(* rom_style = "block" *) reg [{width - 1}:0] m [0:{depth - 1}];\n'
             'initial $readmemh("rom.hex", m);\nalways @(posedge clk) d <= m[a];\nendmodule\n'
         )
@@ -57,7 +57,9 @@ def test_initial_values_are_those_of_an_inferred_rom(tmp_path: Path) -> None:
 @pytest.mark.synth
 def test_registers_of_the_primitives_are_used(tmp_path: Path) -> None:
     (tmp_path / "top.il").write_text(to_rtlil(Multiplier(signed(8), signed(8), 16, target=ECP5), "top"))
-    (multiplier,) = [c for c in cells("read_rtlil top.il\nsynth_ecp5 -top top", tmp_path) if "MULT" in c["type"]]
+    (multiplier,) = [
+        c for c in cells("read_rtlil top.il\nsynth_ecp5 -top top", tmp_path) if "MULT" in c["type"]
+    ]
     for register in ("INPUTA", "INPUTB", "OUTPUT"):
         assert multiplier["parameters"][f"REG_{register}_CLK"] == "CLK0"
     assert multiplier["parameters"]["REG_PIPELINE_CLK"] == "NONE"

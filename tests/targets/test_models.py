@@ -24,13 +24,17 @@ def test_ccu2c_equals_yosys_model_for_every_input(tmp_path: Path) -> None:
     tables = [0x0000, 0x000F, 0x000A, 0x66AA, 0x99AA, 0x8777, 0xFFFF, *rng.integers(0, 1 << 16, 12).tolist()]
     wrappers, pairs = [], []
     ports = "input CIN, A0, B0, C0, D0, A1, B1, C1, D1, output S0, S1, COUT"
-    names = "CIN A0 B0 C0 D0 A1 B1 C1 D1 S0 S1 COUT".split()
+    names = ["CIN", "A0", "B0", "C0", "D0", "A1", "B1", "C1", "D1", "S0", "S1", "COUT"]
     pins = ", ".join(f".{name}({name})" for name in names)
     for number, (first, second) in enumerate(zip(tables, reversed(tables))):
         inject = ("NO", "YES")[number % 3 == 2], ("NO", "YES")[number % 4 == 3]
         for prefix, cell in (("gold", "CCU2C"), ("gate", "own_CCU2C")):
-            parameters = f".INIT0({first}), .INIT1({second}), .INJECT1_0(\"{inject[0]}\"), .INJECT1_1(\"{inject[1]}\")"
-            wrappers.append(f"module {prefix}{number}({ports}); {cell} #({parameters}) cell ({pins}); endmodule")
+            parameters = (
+                f'.INIT0({first}), .INIT1({second}), .INJECT1_0("{inject[0]}"), .INJECT1_1("{inject[1]}")'
+            )
+            wrappers.append(
+                f"module {prefix}{number}({ports}); {cell} #({parameters}) cell ({pins}); endmodule"
+            )
         pairs.append((f"gold{number}", f"gate{number}"))
     (tmp_path / "own.v").write_text((MODELS / "CCU2C.v").read_text().replace("CCU2C", "own_CCU2C"))
     (tmp_path / "wrappers.v").write_text("\n".join(wrappers))
@@ -41,11 +45,16 @@ def test_ccu2c_equals_yosys_model_for_every_input(tmp_path: Path) -> None:
 def test_mult18x18d_multiplies_after_two_clocks(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     cases = {}
-    for a, b in ((Shape(18, True), Shape(18, True)), (Shape(8, False), Shape(9, True)), (Shape(17, False),) * 2):
+    for a, b in (
+        (Shape(18, True), Shape(18, True)),
+        (Shape(8, False), Shape(9, True)),
+        (Shape(17, False),) * 2,
+    ):
         low = [-(1 << shape.width - 1) if shape.signed else 0 for shape in (a, b)]
         high = [-1 + (1 << shape.width - shape.signed) for shape in (a, b)]
         x, y = (
-            [lo, lo, hi, hi, 0, *rng.integers(lo, hi, 100, endpoint=True).tolist()] for lo, hi in zip(low, high)
+            [lo, lo, hi, hi, 0, *rng.integers(lo, hi, 100, endpoint=True).tolist()]
+            for lo, hi in zip(low, high)
         )
         y[1:3] = y[2], y[1]
         product = [None, None, *(p * q for p, q in zip(x, y))][: len(x)]

@@ -107,10 +107,14 @@ class PackedForm(ProductForm):
         return self.simd * self.lane_bits
 
     def encode(self, weights: np.ndarray) -> np.ndarray:
-        """For each lane: w1, the packed operand above bit s, and the low bits of w2 (the two differ by a borrow)."""
+        """For each lane: w1, the packed operand above bit s (w2 less a borrow), and the low bits of w2."""
         first, second = weights
         upper = (first + (second << self.shift)) >> self.shift
-        fields = (bits_of(first, self.first.width), bits_of(upper, self.upper.width), bits_of(second, self.overlap))
+        fields = (
+            bits_of(first, self.first.width),
+            bits_of(upper, self.upper.width),
+            bits_of(second, self.overlap),
+        )
         return np.concatenate(fields, axis=2).reshape(first.shape[0], -1)
 
     def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
@@ -177,9 +181,7 @@ class PackedForm(ProductForm):
         upper, _ = sum_tree(m, self._upper_terms(products), target=target)
         lower, _ = sum_tree(m, lowers, target=target)
         upper, lower = upper.delayed(m), lower.delayed(m)
-        first_range, second_range = (
-            range_of(low.sum(axis=1), high.sum(axis=1)) for low, high in self.bounds
-        )
+        first_range, second_range = (range_of(low.sum(axis=1), high.sum(axis=1)) for low, high in self.bounds)
         second = carry.subtract(m, upper.value, correction.value, second_range.width, target=target)
         first: Value = Cat(lower.value, correction.value)
         if len(lower.value) > shift:
@@ -193,7 +195,7 @@ class PackedForm(ProductForm):
 
 
 def _widest_shift(first: np.ndarray, second: np.ndarray) -> int:
-    """Largest s for which every first + second * 2**s fits a signed multiplier operand, above all of `first`."""
+    """Largest s for which every first + second * 2**s fits a signed multiplier operand; holds `first`."""
     narrowest, limit = range_of(first, first).width, 1 << (OPERAND_BITS - 1)
     for shift in range(OPERAND_BITS - 1, narrowest - 1, -1):
         packed = first + (second << shift)

@@ -1,7 +1,7 @@
 """Products in LUTs alone: rows of AND gates that sit in the carry slots that add them.
 
 Weights are read bit plane by bit plane. For two lanes a slot adds (x_i & w_i,k) + (x_j & w_j,k); the sums of
-all lanes of plane k are formed first, at almost their narrowest, and the planes are joined once for all lanes:
+all lanes of plane k are formed first, almost at their narrowest, and the planes are joined once for all:
 sum_l w_l x_l = sum_k +-2**k S_k, negative for the sign plane only. A lane without a partner pairs its own
 planes k and k + 1 instead. Every slot outside the first row adds one bit more, so the cost is near the number
 of partial-product bits.
@@ -132,7 +132,13 @@ class RowsForm(ProductForm):
             low, high = bounds[0][0] + bounds[1][0], bounds[0][1] + bounds[1][1]
             shape = range_of(low, high)
             rows = carry.add_rows(
-                m, lanes[a], codes[a][plane], lanes[a + 1], codes[a + 1][plane], shape.width, target=self.target
+                m,
+                lanes[a],
+                codes[a][plane],
+                lanes[a + 1],
+                codes[a + 1][plane],
+                shape.width,
+                target=self.target,
             )
             terms.append(Term(register(m, rows, shape, "rows"), low, high))
         root, _ = sum_tree(m, terms, target=self.target)
@@ -202,6 +208,8 @@ def _join_cost(count: int, width: int, shift: int) -> Resources:
     total = Resources()
     while count > 1:
         pairs, passed = divmod(count, 2)
-        total += Resources(lut4=pairs * chain_luts(width + 1), ff=pairs * (width + shift + 1) + passed * width)
+        total += Resources(
+            lut4=pairs * chain_luts(width + 1), ff=pairs * (width + shift + 1) + passed * width
+        )
         width, count, shift = width + shift + 1, pairs + passed, 2 * shift
     return total
