@@ -17,8 +17,8 @@ class VVU(ReducerPipeline):
     """acc[c] = sum over t of weights[t, c] * x_t[c], `pe` channels for every group of words.
 
     weights: integers (T, C), T = KH * KW kernel positions in (kh, kw) order. pe: channels in a word, divides
-    C. A group is T words; word t of group b carries x_t[b * pe : (b + 1) * pe], and after group C / pe - 1 comes
-    group 0 again. value: range of x. form: product form of every lane, or one for each: "dsp", "lut",
+    C. A group is T words; word t of group b carries x_t[b * pe : (b + 1) * pe], and after group C / pe - 1
+    comes group 0 again. value: range of x. form: product form of every lane, or one for each: "dsp", "lut",
     "generic" ("dsp2" needs shared activations). rom: "bram", "lut", "generic" or "auto".
 
     Ports, latency and errors as for `MVU`; a word in every clock is accepted.
