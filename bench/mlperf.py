@@ -1,4 +1,4 @@
-"""MLPerf Tiny models routed on ULX3S-85F, beside the boards of ANCHORS (results of mlcommons/tiny_results v1.0, v1.1)."""
+"""MLPerf Tiny models routed on ULX3S-85F, beside published boards (mlcommons/tiny_results v1.0, v1.1)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def main() -> None:
         speed, used = result["inferences_per_second"], result["resources"]
         counts = ", ".join(f"{used[key]['used']:,} {key}" for key in ("lut4", "ff", "dsp", "bram"))
         print(
-            f"{task}: {speed:,.0f} inferences/s at {result['clock_mhz']:g} MHz ({result['fmax_mhz']} reached), {counts}"
+            f"{task}: {speed:,.0f} inferences/s at {result['clock_mhz']:g} MHz "
+            f"({result['fmax_mhz']} reached), {counts}"
         )
         if task in PEERS:
             board, peer, dsps, mhz = PEERS[task]

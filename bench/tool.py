@@ -17,7 +17,10 @@ import hwgen
 from hwgen import pipeline
 marks = [("import hwgen", time.perf_counter() - start)]
 def step(name, call):
-    begin = time.perf_counter(); value = call(); marks.append((name, time.perf_counter() - begin)); return value
+    begin = time.perf_counter()
+    value = call()
+    marks.append((name, time.perf_counter() - begin))
+    return value
 net = step("front end", lambda: pipeline.load(sys.argv[1]))
 design = step("plan", lambda: pipeline.compile(net, fps=float(sys.argv[3]), out=sys.argv[2]))
 step("Verilog", lambda: design.generate())

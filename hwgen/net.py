@@ -57,7 +57,7 @@ class Net:
         return {e.name: leave(e, self.graph.tensors[e.tensor], values[e.tensor]) for e in self.graph.outputs}
 
     def random_inputs(self, count: int, seed: int = 0) -> dict[str, Ints]:
-        """`count` inputs by tensor name: first all-lowest and all-highest, then uniform over the full range."""
+        """`count` inputs by tensor, uniform over the full range but for one all-lowest, one all-highest."""
         rng = np.random.default_rng(seed)
         inputs = {}
         for edge in self.graph.inputs:

@@ -336,7 +336,8 @@ class Design:
 
 _SIMULATED = ("exact", "cycles_per_inference", "initiation_interval")
 _MEASURED = (
-    *_SIMULATED, "clock_mhz", "fmax_mhz", "resources", "layer_resources", "critical_path", "bitstream", "seed",
+    *_SIMULATED, "clock_mhz", "fmax_mhz", "resources", "layer_resources", "critical_path",
+    "bitstream", "seed",
 )  # fmt: skip
 
 

@@ -29,8 +29,8 @@ class SoftmaxUnit(wiring.Component):
 
     i, o: streams of one channel a beat, `channels` a pixel. exps: Q0.31, one for each difference. Every
     rounding is where TFLite has it: e is rounded to 12 integer bits and summed; 1/sum comes from three
-    Newton steps on the normalised sum; products are doubled, high, rounded (SaturatingRoundingDoublingHighMul);
-    the result is shifted with rounding. Interval and latency: `cycles(channels)`. Cost: one 32-bit serial
+    Newton steps on the normalised sum; products are SaturatingRoundingDoublingHighMul's; the result
+    is shifted with rounding. Interval and latency: `cycles(channels)`. Cost: one 32-bit serial
     multiplier, the exponentials in a ROM, a memory of one pixel.
     Sources: TensorFlow Lite reference softmax.h, gemmlowp fixedpoint.h.
     """
@@ -165,7 +165,7 @@ class SoftmaxUnit(wiring.Component):
 
 
 class _Multiplier:
-    """result = (a * b + 2^30 - negative) >> 31 for unsigned 32-bit a, b: 33 clocks after `start`, `done` for one.
+    """result = (a * b + 2^30 - negative) >> 31 for unsigned 32-bit a, b: `done` 33 clocks after start.
 
     With the sign kept apart this is gemmlowp's rounding: halves away from zero for products below zero too.
     """

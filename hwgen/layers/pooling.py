@@ -43,7 +43,7 @@ def global_foldings(x: Tensor) -> list[Folding]:
 
 
 def global_interval(x: Tensor, folding: Folding) -> int:
-    """Clocks for the one output pixel: every word once, then the totals go out while the next frame enters."""
+    """Clocks for the one output pixel: every word once; totals leave with the last pixel's words."""
     return x.size // folding.simd
 
 

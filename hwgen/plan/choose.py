@@ -99,7 +99,7 @@ class Planner:
         return {name: choice.folding for name, choice in chosen.items()}
 
     def _within(self, cycles: int) -> dict[str, _Choice]:
-        """The cheapest choices, then exchanged one by one, best bargain first, until DSPs and block RAMs suffice."""
+        """The cheapest choices, then exchanged, best bargain first, until DSPs and block RAMs suffice."""
         allowed = {name: [c for c in cs if c.cycles <= cycles] for name, cs in self._choices.items()}
         chosen = {name: min(choices, key=_price) for name, choices in allowed.items()}
         for scarce in ("dsp", "bram"):

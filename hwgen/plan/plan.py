@@ -90,10 +90,10 @@ def finish(graph: Graph, foldings: dict[str, Folding], target: Target) -> Plan:
     slack = 2  # pixels: the hardware's latencies are a few clocks off the schedule's
     for node in graph.nodes:
         for tensor in node.inputs:
-            pixels = timing.depth.get((node.output, tensor))
-            if pixels is not None:
+            held = timing.depth.get((node.output, tensor))
+            if held is not None:
                 words = -(-graph.tensors[tensor].shape[2] // foldings[node.name].simd)
-                fifo[node.name, tensor] = (pixels + slack) * words
+                fifo[node.name, tensor] = (held + slack) * words
     return Plan(units, fifo, timing, input_lanes)
 
 

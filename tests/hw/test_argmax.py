@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from streambench import Bench, beats
 
 from hwgen.hw.argmax import ArgMaxUnit
 from hwgen.numeric.ranges import Range
-from streambench import Bench, beats
 
 
 @pytest.mark.parametrize("channels", [1, 2, 7, 16])

@@ -24,10 +24,8 @@ def words(node: Conv, simd: int) -> int:
 
 def geometry(node: Conv, x: Tensor, folding: Folding) -> WindowGeometry:
     """What the window does."""
-    window = node.window
-    return WindowGeometry(
-        x.shape, window.kernel, window.stride, window.pad, folding.simd, "dense", node.weights.shape[0] // folding.pe
-    )
+    window, repeat = node.window, len(node.weights) // folding.pe
+    return WindowGeometry(x.shape, window.kernel, window.stride, window.pad, folding.simd, "dense", repeat)
 
 
 def foldings(node: Conv, inputs: list[Tensor]) -> list[Folding]:

@@ -18,7 +18,8 @@ from hwgen.numeric.staircase import Staircase
 
 @dataclass(eq=False, kw_only=True)
 class Conv(Node):
-    """acc[y, x, o] = bias[o] + sum over (i, j, c) of weights[o, i, j, c] * in[y*sy + i - top, x*sx + j - left, c]
+    """acc[y, x, o] = bias[o]
+         + sum over (i, j, c) of weights[o, i, j, c] * in[y*sy + i - top, x*sx + j - left, c]
 
     and out = act(acc) if there is an activation, else acc. Pixels outside the image have the value
     `pad_value` (the input's zero point; the -zero_point*sum(w) term is part of `bias`).

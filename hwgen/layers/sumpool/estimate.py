@@ -14,7 +14,9 @@ from hwgen.targets.resources import Resources
 def foldings(node: SumPool, inputs: list[Tensor]) -> list[Folding]:
     """Every divisor of the channels."""
     (x,) = inputs
-    return pooling.global_foldings(x) if pooling.is_global(node.window, x) else pooling.foldings(node.window, x)
+    if pooling.is_global(node.window, x):
+        return pooling.global_foldings(x)
+    return pooling.foldings(node.window, x)
 
 
 def products(node: SumPool, inputs: list[Tensor], folding: Folding, target: Target) -> list[str]:
