@@ -31,6 +31,8 @@ def leave(edge: Edge, tensor: Tensor, q: Ints) -> NDArray:
     q = q.reshape(len(q), *seen).transpose(0, *(a + 1 for a in back)).reshape(len(q), *edge.shape)
     if edge.affine is None:
         return q.astype(edge.dtype)
+    if edge.softmax is not None and edge.softmax.from_integers:
+        return integer_probabilities(edge.softmax, edge.affine, q).astype(edge.dtype)
     y = dequantise(edge.affine, q)
     return (probabilities(edge.softmax, y) if edge.softmax else y).astype(edge.dtype)
 
@@ -52,6 +54,24 @@ def probabilities(tail: HostSoftmax, y: NDArray[np.float32]) -> NDArray:
         return p
     steps = np.rint(p / np.float32(tail.quantised.scale)).astype(np.int64) + tail.quantised.zero_point
     return dequantise(tail.quantised, np.clip(steps, tail.lo, tail.hi))
+
+
+def integer_probabilities(tail: HostSoftmax, logits: Affine, q: Ints) -> NDArray[np.float32]:
+    """onnxruntime's QLinearSoftmax, dequantised: float32 exponentials of max - q, added in order.
+
+    y = rint(e * floor(1 / scale) / sum) + zero_point; the table is scaled up to float32's range.
+    Source: onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc.
+    """
+    assert tail.quantised is not None
+    q = np.moveaxis(q, tail.axis + 1, -1)
+    scale = np.float64(np.float32(logits.scale))
+    room = max(0.0, np.log(np.float64(np.finfo(np.float32).max / np.float32(q.shape[-1]))) - 5) / scale
+    table = np.exp((room - np.arange(256)) * scale).astype(np.float32)
+    e = table[q.max(axis=-1, keepdims=True) - q]
+    total = np.add.accumulate(e, axis=-1, dtype=np.float32)[..., -1:]
+    steps = np.rint(e * np.floor(np.float32(1) / np.float32(tail.quantised.scale)) / total).astype(np.int64)
+    y = np.clip(steps + tail.quantised.zero_point, tail.lo, tail.hi)
+    return np.moveaxis(dequantise(tail.quantised, y), -1, tail.axis + 1)
 
 
 def quantise(affine: Affine, tensor: Tensor, x: NDArray) -> Ints:

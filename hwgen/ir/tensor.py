@@ -45,12 +45,14 @@ class HostSoftmax:
     """float32 softmax over `axis` (batch not counted) that the host applies after dequantising.
 
     quantised: the model rounds the probabilities to these integers, lo..hi, before it gives them out.
+    from_integers: in the way of onnxruntime's QLinearSoftmax, from a table of exponentials.
     """
 
     axis: int
     quantised: Affine | None = None
     lo: int = 0
     hi: int = 255
+    from_integers: bool = False
 
 
 @dataclass(frozen=True)

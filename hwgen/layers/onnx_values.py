@@ -203,13 +203,17 @@ class Real:
 
 @dataclass(eq=False)
 class HostTail:
-    """A float softmax of a real at the model's end; index: the logits'. scheme: it was quantised since."""
+    """A softmax of a real at the model's end; index: the logits'. scheme: how it was quantised since.
+
+    integer: it is quantised and not yet dequantised. from_integers: by QLinearSoftmax.
+    """
 
     logits: Real
     axis: int
     index: Index
     scheme: Scheme | None = None
     integer: bool = False
+    from_integers: bool = False
 
 
 Fused = tuple[Source, Callable[[Ints], Ints]]

@@ -59,7 +59,7 @@ def test_refusals_of_several_layers_are_collected() -> None:
     text = complaints(model(nodes))
     assert "2 unsupported things" in text, "the Add after them is not complained about"
     assert "the weights (input 1) are float; quantise them" in text
-    assert "QLinearSoftmax" in text and "ArgMax" in text
+    assert "QLinearSoftmax (n_b): input 0 is not quantised; put QuantizeLinear before it" in text
 
 
 @pytest.mark.parametrize(

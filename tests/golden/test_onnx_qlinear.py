@@ -205,3 +205,27 @@ def test_qlinear_average_pool_differs_only_at_ties(seed: int) -> None:
     assert np.all(np.abs(mean - np.floor(mean) - 0.5)[wrong] < 1e-4)
     assert np.all(np.abs(run.y.astype(int) - run.y_expected)[wrong] == 1)
     assert wrong.mean() < (0.1 if seed % 2 else 1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_qlinear_softmax_at_the_end(dtype: str) -> None:
+    """The host's work, with the runtime's own table of exponentials: equal."""
+    rng = np.random.default_rng(600)
+    zero = int(integers(rng, dtype, ()))
+    net = Builder()
+    x = net.input((1, 12), dtype)
+    w = np.eye(12, dtype=dtype)
+    y = net.node(
+        "QLinearMatMul",
+        x,
+        *net.params(0.1, zero, dtype),
+        net.const(w),
+        *net.params(1.0, 0, dtype),
+        *net.params(0.05, zero, dtype),
+    )
+    low = net.params(1 / 256, np.iinfo(dtype).min, dtype)
+    y = net.node(
+        "QLinearSoftmax", y, *net.params(0.05, zero, dtype), *low, domain="com.microsoft", axis=1, opset=13
+    )
+    net.node("DequantizeLinear", y, *low)
+    Run(net.model("t2"), integers(rng, dtype, (3000, 12))).assert_equal()

@@ -345,7 +345,8 @@ def _host_softmax(tail: HostTail) -> HostSoftmax:
     if tail.scheme is None:
         return HostSoftmax(tail.axis - 1)
     affine = Affine(tail.scheme.scale, tail.scheme.zero_point, "even")
-    return HostSoftmax(tail.axis - 1, affine, tail.scheme.limits.lo, tail.scheme.limits.hi)
+    limits = tail.scheme.limits
+    return HostSoftmax(tail.axis - 1, affine, limits.lo, limits.hi, tail.from_integers)
 
 
 def transposition(shapes: list[Shape], order: NDArray) -> tuple[Shape, Shape]:
