@@ -21,7 +21,7 @@ _FETCH = 5  # clocks from an address to its exponential
 
 def cycles(channels: int) -> int:
     """Clocks a pixel: take the values, sum the exponentials, seven products, one product a class."""
-    return channels + (_FETCH + 2) * channels + 13 + 7 * 34 + channels * (_FETCH + 33 + 38 + 1) + 2
+    return channels + (_FETCH + 1) * channels + 14 + 7 * 37 + channels * (_FETCH + 36 + 36 + 3)
 
 
 class SoftmaxUnit(wiring.Component):
@@ -61,9 +61,8 @@ class SoftmaxUnit(wiring.Component):
         steps = Signal(2)
 
         product = _Multiplier(m)
-        error = Signal(signed(33))
+        error, part = Signal(signed(33)), Signal(20)
         m.d.comb += [
-            error.eq((1 << 29) - product.result),
             write.addr.eq(at),
             write.data.eq(self.i.payload[0]),
             read.addr.eq(at),
@@ -85,10 +84,10 @@ class SoftmaxUnit(wiring.Component):
                         m.d.sync += [at.eq(0), wait.eq(_FETCH), total.eq(0)]
                         m.next = "SUM"
             with m.State("SUM"):
-                m.d.sync += wait.eq(wait - 1)
+                m.d.sync += [wait.eq(wait - 1), part.eq((e + (1 << (_SUM_BITS - 1))) >> _SUM_BITS)]
                 with m.If(wait == 0):
                     m.d.sync += [
-                        total.eq(total + ((e + (1 << (_SUM_BITS - 1))) >> _SUM_BITS)),
+                        total.eq(total + part),
                         at.eq(at + 1),
                         wait.eq(_FETCH),
                     ]
@@ -113,10 +112,13 @@ class SoftmaxUnit(wiring.Component):
             with m.State("STEP"):
                 product.start(m, half, x, negative=0)
                 m.next = "ERROR"
-            with m.State("ERROR"):  # 1 - half * x, as sign and magnitude
+            with m.State("ERROR"):  # 1 - half * x
                 with m.If(product.done):
-                    product.start(m, x, Mux(error < 0, -error, error)[:32], negative=error < 0)
-                    m.next = "CORRECT"
+                    m.d.sync += error.eq((1 << 29) - product.result)
+                    m.next = "SIGN"
+            with m.State("SIGN"):
+                product.start(m, x, Mux(error < 0, -error, error)[:32], negative=error < 0)
+                m.next = "CORRECT"
             with m.State("CORRECT"):  # x += 4 * (x * error); the error is small: nothing saturates
                 with m.If(product.done):
                     change = (product.result << 2)[:32]
@@ -145,15 +147,14 @@ class SoftmaxUnit(wiring.Component):
                     m.next = "SHIFT"
             with m.State("SHIFT"):
                 with m.If(wait == 0):
-                    rounded = Signal(33)
-                    m.d.comb += rounded.eq((shifted + 1) >> 1)
-                    m.d.sync += [
-                        self.o.payload[0].eq(Mux(rounded > 255, 255, rounded[:8]) + self.out_lo),
-                        self.o.valid.eq(1),
-                    ]
-                    m.next = "GIVE"
+                    m.d.sync += shifted.eq((shifted + 1) >> 1)
+                    m.next = "CLIP"
                 with m.Else():
                     m.d.sync += [shifted.eq(shifted >> 1), wait.eq(wait - 1)]
+            with m.State("CLIP"):
+                clipped = Mux(shifted[8:] != 0, 255, shifted[:8])
+                m.d.sync += [self.o.payload[0].eq(clipped + self.out_lo), self.o.valid.eq(1)]
+                m.next = "GIVE"
             with m.State("GIVE"):
                 with m.If(self.o.ready):
                     m.d.sync += [self.o.valid.eq(0), at.eq(at + 1), wait.eq(_FETCH)]
@@ -165,27 +166,28 @@ class SoftmaxUnit(wiring.Component):
 
 
 class _Multiplier:
-    """result = (a * b + 2^30 - negative) >> 31 for unsigned 32-bit a, b: `done` 33 clocks after start.
+    """result = (a * b + 2^30 - negative) >> 31 for unsigned 32-bit a, b: `done` 35 clocks after start.
 
     With the sign kept apart this is gemmlowp's rounding: halves away from zero for products below zero too.
     """
 
     def __init__(self, m: Module) -> None:
-        self.a, self.low = Signal(32), Signal(32)
-        self.high, self.left = Signal(32), Signal(range(34))
-        self.idle, self.done, self.negative = Signal(), Signal(), Signal()
+        self.a, self.low, self.high = Signal(32), Signal(32), Signal(32)
+        self.left = Signal(range(36))
+        self.done, self.negative = Signal(), Signal()
         self.result = Signal(32)
-        whole = Signal(33)
-        m.d.comb += [self.idle.eq(self.left == 0), self.done.eq(self.left == 1)]
-        m.d.comb += whole.eq(self.high + Mux(self.low[0], self.a, 0))
-        with m.If(~self.idle):
+        whole, rest = Signal(33), Signal()
+        m.d.comb += [self.done.eq(self.left == 1), whole.eq(self.high + Mux(self.low[0], self.a, 0))]
+        with m.If(self.left != 0):
             m.d.sync += self.left.eq(self.left - 1)
-        with m.If(self.left > 1):
+        with m.If(self.left > 3):
             m.d.sync += [self.low.eq(Cat(self.low[1:], whole[0])), self.high.eq(whole[1:])]
-        # the product's bits 62..31 and, for rounding, whether bits 30..0 reach a half
-        kept = Cat(self.low[31], self.high[:31])
-        half_up = self.low[30] & ~(self.negative & (self.low[:30] == 0))
-        m.d.comb += self.result.eq(kept + half_up)
+        with m.If(self.left == 3):
+            m.d.sync += rest.eq(self.low[:30] != 0)
+        with m.If(self.left == 2):
+            # the product's bits 62..31, and whether bits 30..0 reach a half
+            half_up = self.low[30] & (~self.negative | rest)
+            m.d.sync += self.result.eq(Cat(self.low[31], self.high[:31]) + half_up)
 
     def start(self, m: Module, a: Value, b: Value, *, negative: Value | int) -> None:
         """Begin in this clock; `negative`: the product counts as below zero."""
@@ -193,6 +195,6 @@ class _Multiplier:
             self.a.eq(a),
             self.low.eq(b),
             self.high.eq(0),
-            self.left.eq(33),
+            self.left.eq(35),
             self.negative.eq(negative),
         ]
