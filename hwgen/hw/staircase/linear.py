@@ -17,10 +17,7 @@ from hwgen.numeric.linear import LinearFit
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.staircase import Staircase
 from hwgen.targets import Target
-from hwgen.targets.ecp5 import Slot, carry_chain, truth_table
 from hwgen.targets.resources import Resources
-
-_ADD_INVERTED = truth_table(lambda a, b, c, d: a ^ b ^ c if d else a)  # A + (B ^ C)
 
 
 class LinearForm(StaircaseForm):
@@ -82,6 +79,11 @@ class LinearForm(StaircaseForm):
         return int(self.centred) + self.product.latency
 
     @property
+    def _turn_stage(self) -> int:
+        """Where a mirrored offset is inverted: a stage before it is added, if there is one."""
+        return self._add_stage - (self.product.latency > 0)
+
+    @property
     def latency(self) -> int:
         return self._add_stage + self._adds + 1 + (self.base == "add")
 
@@ -90,7 +92,11 @@ class LinearForm(StaircaseForm):
         fit = self.fit
         fields = [
             Field("multiplier", fit.multiplier, int(self.centred)),
-            Field("offset", fit.offset >> fit.zeros, self._add_stage),
+            Field(
+                "offset",
+                fit.offset >> fit.zeros,
+                self._turn_stage if fit.middle is not None else self._add_stage,
+            ),
         ]
         if self.centred:
             fields.append(Field("centre", fit.centre, 0))
@@ -114,10 +120,14 @@ class LinearForm(StaircaseForm):
         negative: Value = d[-1] if self.d.signed and fit.middle is not None else C(0, 1)
         if "still" in row:
             under, over, negative = under & ~row["still"], over & ~row["still"], negative & ~row["still"]
-        for _ in range(self.product.latency):
-            under, over, negative = (_late(m, flag) for flag in (under, over, negative))
+        offset = row["offset"]
+        for stage in range(int(self.centred), self._add_stage + 1):
+            if stage == self._turn_stage and fit.middle is not None:
+                offset = self._mirror(m, offset, negative)
+            if stage < self._add_stage:
+                under, over, negative = (_late(m, flag) for flag in (under, over, negative))
         if self._adds:
-            z = self._offset(m, product, row["offset"], negative)
+            z = self._offset(m, product, offset)
             under, over = _late(m, under), _late(m, over)
         else:
             z = carry.floored(product, fit.shift)
@@ -136,32 +146,21 @@ class LinearForm(StaircaseForm):
         under = sign & ~upper.all() if window.signed else sign
         return under, ~sign & upper.any()
 
-    def _offset(self, m: Module, product: Value, offset: Value, negative: Value) -> Value:
+    def _offset(self, m: Module, product: Value, offset: Value) -> Value:
         """(product + A) >> shift, registered; the bits below the offsets' last one only truncate."""
-        fit = self.fit
-        cut = fit.shift - fit.zeros
-        width = self.z.width + cut
-        term = carry.floored(product, fit.zeros)
-        if fit.middle is None:
-            total: Value = carry.add(m, term, offset, width, target=self.target)
-        else:
-            total = self._mirrored(m, term, offset, negative, width)
+        cut = self.fit.shift - self.fit.zeros
+        term = carry.floored(product, self.fit.zeros)
+        total = carry.add(m, term, offset, self.z.width + cut, target=self.target)
         return register(m, total[cut:], self.z, name="z")
 
-    def _mirrored(self, m: Module, term: Value, offset: Value, negative: Value, width: int) -> Value:
-        """term + offset, whose bits below the binary point of y are inverted below d = 0."""
+    def _mirror(self, m: Module, offset: Value, negative: Value) -> Value:
+        """The offset with the bits below the binary point of y inverted below d = 0."""
         cut = self.fit.shift - self.fit.zeros
-        if not self.target.instances:
-            turned = Signal(len(offset), name="offset")
-            total = Signal(width, name="sum")
-            m.d.comb += turned.eq(offset ^ Mux(negative, (1 << cut) - 1, 0)[: len(offset)])
-            m.d.comb += total.eq(term + turned)
-            return total
-        slots = []
-        for i in range(width):
-            invert = negative if i < cut else 0
-            slots.append(Slot(_ADD_INVERTED, carry.bit(term, i), carry.bit(offset, i), invert))
-        return carry_chain(m, slots)
+        bits = Cat(bit ^ negative if at < cut else bit for at, bit in enumerate(offset))
+        missing = Cat(negative.replicate(max(0, cut - len(offset))))
+        turned = Cat(bits, missing, C(0, 1))
+        # zero-extended: middle and u are not negative
+        return register(m, turned) if self._turn_stage < self._add_stage else turned
 
     def _clamp(self, m: Module, z: Value, under: Value, over: Value, row: dict[str, Value]) -> Value:
         fit, top = self.fit, self.fit.top

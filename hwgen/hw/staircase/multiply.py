@@ -11,6 +11,7 @@ from math import ceil
 from amaranth.hdl import C, Cat, Module, Value
 
 from hwgen.hw import carry
+from hwgen.hw.multiply import multiply
 from hwgen.hw.product.form import register
 from hwgen.hw.stream import shape_of
 from hwgen.numeric.ranges import Range
@@ -140,8 +141,8 @@ class WideProduct:
         low = d[:_PART] if self.spare else d
         low_width = len(low) + (not low.shape().signed)
         parts = [
-            target.product(m, low, multiplier[at : at + _PART], low_width + len(multiplier[at : at + _PART]))
-            for at in range(0, len(multiplier), _PART)
+            multiply(m, low, part, low_width + len(part), target=target)
+            for part in (multiplier[at : at + _PART] for at in range(0, len(multiplier), _PART))
         ]
         upper = parts[1] if self.chunks > 1 else None
         lower = parts[0]
