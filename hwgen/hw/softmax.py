@@ -73,13 +73,20 @@ class SoftmaxUnit(wiring.Component):
         e = rom.data
         shifted = Signal(33)
 
+        fresh, opens, came = Signal(shape_of(self.value)), Signal(), Signal()
+        m.d.sync += [
+            fresh.eq(self.i.payload[0]),
+            opens.eq(at == 0),
+            came.eq(self.i.valid & self.i.ready),
+        ]
+        with m.If(came & (opens | (fresh > largest))):  # one clock late: long before it is needed
+            m.d.sync += largest.eq(fresh)
+
         with m.FSM():
             with m.State("TAKE"):
                 m.d.comb += [self.i.ready.eq(1), write.en.eq(self.i.valid)]
                 with m.If(self.i.valid):
                     m.d.sync += at.eq(at + 1)
-                    with m.If((at == 0) | (self.i.payload[0] > largest)):
-                        m.d.sync += largest.eq(self.i.payload[0])
                     with m.If(at == last):
                         m.d.sync += [at.eq(0), wait.eq(_FETCH), total.eq(0)]
                         m.next = "SUM"
