@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,22 +14,15 @@ from hwgen.numeric.ranges import Range
 class _Reducer(wiring.Component):
     """o[l] = reduction of i[l] over each group; valid one clock after its last word, a word every clock.
 
-    The running value restarts from `neutral` after a group's last word (by the flip-flops' own reset, so
-    that `first` costs nothing), and the result has a register of its own.
     value: range of the words, padding included. result: range of every partial reduction.
     """
 
     latency = 1
 
-    def __init__(self, *, value: Range, lanes: int, result: Range, neutral: int) -> None:
+    def __init__(self, *, value: Range, lanes: int, result: Range) -> None:
         if lanes < 1:
             raise ValueError(f"pool: needs at least 1 lane, not {lanes}")
-        self.value, self.lanes, self.result, self.neutral = (
-            value,
-            lanes,
-            result | Range(neutral, neutral),
-            neutral,
-        )
+        self.value, self.lanes, self.result = value, lanes, result
         super().__init__(
             {
                 "i": In(FlowSignature(lanes_layout(value, lanes))),
@@ -39,43 +32,46 @@ class _Reducer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        closing = Signal()
-        m.d.comb += closing.eq(self.i.valid & self.i.last)
         for lane in range(self.lanes):
-            running = Signal(shape_of(self.result), init=self.neutral, name=f"running_{lane}")
-            reduced = Signal.like(running, name=f"reduced_{lane}")
-            result = Signal.like(running, name=f"result_{lane}", reset_less=True)
-            m.d.comb += [
-                reduced.eq(self._reduced(running, self.i.payload[lane])),
-                self.o.payload[lane].eq(result),
-            ]
-            with m.If(self.i.valid):
-                m.d.sync += running.eq(reduced)
-            with m.If(closing):
-                m.d.sync += [running.eq(self.neutral), result.eq(reduced)]
-        m.d.sync += self.o.valid.eq(closing)
+            self._lane(m, self.i.payload[lane], self.o.payload[lane])
+        m.d.sync += self.o.valid.eq(self.i.valid & self.i.last)
         m.d.comb += [self.o.first.eq(1), self.o.last.eq(1)]
         return m
 
-    def _reduced(self, running: Value, x: Value) -> Value:
+    def _lane(self, m: Module, x: Value, result: Value) -> None:
         raise TypeError("a reducer says how")
 
 
 class MaxReducer(_Reducer):
-    """Maximum. Cost: a comparator and a multiplexer a lane."""
+    """Maximum. Cost: a comparator a lane; it drives the clock enable of the lane's register."""
 
     def __init__(self, *, value: Range, lanes: int) -> None:
-        super().__init__(value=value, lanes=lanes, result=value, neutral=value.lo)
+        super().__init__(value=value, lanes=lanes, result=value)
 
-    def _reduced(self, running: Value, x: Value) -> Value:
-        return Mux(x > running, x, running)
+    def _lane(self, m: Module, x: Value, result: Value) -> None:
+        most = Signal(shape_of(self.value), name="most", reset_less=True)
+        with m.If(self.i.valid & (self.i.first | (x > most))):
+            m.d.sync += most.eq(x)
+        m.d.comb += result.eq(most)
 
 
 class SumReducer(_Reducer):
-    """Sum, whose range is `total`. Cost: an adder a lane."""
+    """Sum, whose range is `total`. Cost: an adder a lane.
+
+    The running sum restarts by the flip-flops' own reset after a group's last word (so `first` needs no
+    look-up table), and the result has a register of its own.
+    """
 
     def __init__(self, *, value: Range, lanes: int, total: Range) -> None:
-        super().__init__(value=value, lanes=lanes, result=total | value, neutral=0)
+        super().__init__(value=value, lanes=lanes, result=total | value | Range(0, 0))
 
-    def _reduced(self, running: Value, x: Value) -> Value:
-        return running + x
+    def _lane(self, m: Module, x: Value, result: Value) -> None:
+        shape = shape_of(self.result)
+        running = Signal(shape, name="running")
+        total = Signal(shape, name="total")
+        held = Signal(shape, name="held", reset_less=True)
+        m.d.comb += [total.eq(running + x), result.eq(held)]
+        with m.If(self.i.valid):
+            m.d.sync += [running.eq(total), held.eq(total)]
+        with m.If(self.i.valid & self.i.last):  # outermost, so that Yosys sees a synchronous reset
+            m.d.sync += running.eq(0)
