@@ -1,16 +1,29 @@
-"""The bench shell of a core: Verilog that joins it to the players and recorders of sim/."""
+"""The bench shell of a core, and the folder `testbench/` that simulates a core without hwgen."""
 
 from __future__ import annotations
 
+import io
+import json
 import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import jinja2
+import numpy as np
+from numpy.typing import NDArray
 
 from hwgen.emit.manifest import Manifest
 from hwgen.support import resources
 from hwgen.support.errors import UsageError
+from hwgen.support.files import write_atomic
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PATH = re.compile(r"[A-Za-z0-9_./-]+")
+# Verilator: what cocotb may see from outside.
+ACCESS = '`verilator_config\npublic_flat_rw -module "bench" -var "*"\n'
+_ALWAYS = 1 << 16  # probabilities of sim/gate.v
+_SOURCES = ("bench_core.py", "records.py", "run.py")
 
 
 def bench_verilog(manifest: Manifest) -> str:
@@ -24,15 +37,8 @@ def bench_verilog(manifest: Manifest) -> str:
     for name in names:
         if _NAME.fullmatch(name) is None:
             raise UsageError(f"{name!r} cannot stand in Verilog", where="manifest")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resources.folder("rtl_templates")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Verilog, not HTML; names are checked above
-    )
-    return environment.get_template("testbench.v.j2").render(
+    return _render(
+        "testbench.v.j2",
         core=manifest.core,
         clock=manifest.clock,
         reset=manifest.reset,
@@ -40,3 +46,64 @@ def bench_verilog(manifest: Manifest) -> str:
         outputs=manifest.outputs,
         taps=list(manifest.taps),
     )
+
+
+def write_testbench(folder: Path, manifest: Manifest, rtl: str, vectors: Mapping[str, NDArray]) -> None:
+    """Write a test bench that runs with `make`, without hwgen: cocotb 2 and Verilator.
+
+    rtl: the core's Verilog file, relative to `folder`. vectors: samples (N, H, W, C) by port name, inputs
+    and the outputs that are expected. Two runs: without stalls, and with random gaps and back-pressure.
+    """
+    if _PATH.fullmatch(rtl) is None:
+        raise UsageError(f"{rtl!r} cannot stand in a makefile", where="test bench")
+    sim = resources.folder("sim")
+    for path in (
+        *sorted(sim.glob("*.v")),
+        *sorted(sim.glob("models/*.v")),
+        *(sim / name for name in _SOURCES),
+    ):
+        write_atomic(folder / path.relative_to(sim), path.read_bytes())
+    write_atomic(folder / "bench.v", bench_verilog(manifest))
+    write_atomic(folder / "access.vlt", ACCESS)
+    write_atomic(folder / "Makefile", _render("testbench.mk.j2", core=manifest.core, rtl=rtl))
+    manifest.write(folder / "manifest.json")
+    samples = len(next(iter(vectors.values())))
+    job = {
+        "manifest": "manifest.json",
+        "vectors": "vectors.npz",
+        "result": "result.json",
+        "runs": [_run(manifest, "steady", samples, _ALWAYS), _run(manifest, "random", samples, _ALWAYS // 2)],
+    }
+    write_atomic(folder / "job.json", json.dumps(job, indent=1) + "\n")
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **vectors)
+    write_atomic(folder / "vectors.npz", content.getvalue())
+
+
+def _run(manifest: Manifest, name: str, samples: int, go: int) -> dict[str, Any]:
+    gates = {
+        port.name: {"go": go, "stop": _ALWAYS - go, "seed": index + 1}
+        for index, port in enumerate(manifest.ports)
+    }
+    silence = manifest.interval or sum(layer.macs for layer in manifest.layers)
+    return {
+        "name": name,
+        "samples": samples,
+        "gates": gates,
+        "stuck_after": 8 * silence + 20_000,
+        "reset_after": None,
+        "drain": 200,
+        "dump": None,
+    }
+
+
+def _render(template: str, **values: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resources.folder("rtl_templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Verilog and make, not HTML; names are checked above
+    )
+    return environment.get_template(template).render(**values)

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import cocotb_tools.config
 
+from hwgen.emit.testbench import ACCESS
 from hwgen.flow import process, tools
 from hwgen.support import resources
 from hwgen.support.errors import ToolError
@@ -36,13 +37,21 @@ FORMATS = {".vcd": "--trace-vcd", ".fst": "--trace-fst"}
 _KEY = ".key"
 _LOG = "build.log"
 _TIMEOUT = 3600.0
-# Names that sim/ shares with the core's Verilog; all else in sim/*.v belongs to the bench.
-_ACCESS = f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*"\n'
 # Measured with 320 multipliers (CPU seconds to compile, clocks per second): -O1 16 s, 60,000; -O2 23 s,
 # 107,000; -O0 30 s, 30,000. What runs once needs no optimisation.
 _OPTIMISE = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
 # Registers and RAMs without a value start at random (seeded when it runs), unknown bits are random too.
-_OPTIONS = ("-Wno-fatal", "-O3", "--x-assign", "unique", "--x-initial", "unique", "--timescale", "1ns/1ps")
+_OPTIONS = (
+    "-Wno-fatal",
+    "-Wno-lint",
+    "-O3",
+    "--x-assign",
+    "unique",
+    "--x-initial",
+    "unique",
+    "--timescale",
+    "1ns/1ps",
+)
 # Many translation units: compiled side by side, and 16 s instead of 39 s of CPU for the same design.
 _SPLIT = ("--output-split", "20000", "--output-split-cfuncs", "500")
 
@@ -161,7 +170,7 @@ def _build_icarus(files: Sequence[str], folder: Path, env: Mapping[str, str]) ->
 def _build_verilator(
     files: Sequence[str], folder: Path, env: Mapping[str, str], options: Sequence[str]
 ) -> None:
-    (folder / "access.vlt").write_text(_ACCESS)
+    (folder / "access.vlt").write_text(ACCESS)
     libraries = cocotb_tools.config.libs_dir
     main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
     link = f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"

@@ -38,9 +38,8 @@ def inputs(fault: str = "none", samples: int = 3) -> np.ndarray:
 def verify(workshop: Path, x: np.ndarray, *patterns: Pattern, expected: np.ndarray | None = None, **options):
     triple = 3 * x
     values = {"triple": triple, "y": triple + 1 if expected is None else expected}
-    return verify_rtl(
-        [workshop / "faulty.v"], manifest(), {"x": x}, values, workshop / "build", patterns=patterns, **options
-    )
+    options = {"patterns": patterns, **options}
+    return verify_rtl([workshop / "faulty.v"], manifest(), {"x": x}, values, workshop / "build", **options)
 
 
 def failure(workshop: Path, fault: str, *patterns: Pattern, **options) -> RtlMismatch:
