@@ -1,0 +1,8 @@
+"""sim/ is no package: its modules are found as the simulator finds them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "sim"))
