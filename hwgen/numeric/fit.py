@@ -32,7 +32,9 @@ from hwgen.numeric.staircase import Staircase
 
 MAX_SHIFT = 40
 EXTRA_SHIFTS = 8  # tried beyond the smallest
+_SECTIONS = 42  # narrow the slope to 2^-29 of its first interval
 _FAR = np.int64(1) << 60
+_ROUND = np.int64(1) << 52
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def weigh(fit: LinearFit, weights: Weights) -> float:
     signed = fit.operand.width + (not fit.operand.signed)
     spare = max(0, signed - weights.operand)  # bits of d beyond one operand
     adders = fit.sum_range.width - fit.zeros + fit.operand.width * bool(np.any(fit.centre))
-    adders += (parts - 1) * multiplier + ceil((spare + 1) / 2) * bool(spare) * 2 * multiplier
+    adders += (parts - 1) * multiplier + bool(spare) * 2 * multiplier
     table = sum(varying_bits(a) for a in (fit.centre, fit.multiplier, fit.offset)) + bool(fit.still.any())
     return weights.part * parts + weights.table * table + adders
 
@@ -259,7 +261,7 @@ def _fits_around(
     if moves.any():  # rows that stand still must not widen d
         centre = np.where(moves, centre, np.clip(0, centre[moves].min(), centre[moves].max()))
     smallest = solver.smallest_shift
-    if smallest is None or window.width > 2 * weights.operand - 2:
+    if smallest is None or window.width > weights.operand + 1:  # what rows beside the multiplier can take
         return
     for shift in range(smallest, smallest + EXTRA_SHIFTS + 1):
         solved = solver.solve(shift, centre)
@@ -378,25 +380,24 @@ def _interval(bounds: _Bounds, m: np.ndarray, shift: int) -> tuple[np.ndarray, n
 
 
 def _roundest(low: Ints, high: Ints, least: int) -> tuple[Ints, np.ndarray]:
-    """The multiple of the largest power of two in [low, high] and its exponent (-1: none down to 2^least)."""
-    value = np.zeros_like(low)
-    exponent = np.full(low.shape, -1)
-    todo = low <= high
-    inside = todo & (low <= 0) & (high >= 0)
-    exponent[inside] = 62
-    todo &= ~inside
-    for e in range(48, least - 1, -1):
-        up = -((-low) >> e) << e
-        fits = todo & (up <= high)
-        value[fits], exponent[fits] = up[fits], e
-        todo &= ~fits
-        if not todo.any():
-            break
-    return value, exponent
+    """The multiple of the largest power of two in [low, high] and its exponent (-1: none down to 2^least).
+
+    Above zero it is `high` without the bits below the highest one in which it differs from low - 1.
+    """
+    below = high < 0
+    first, last = np.where(below, -high, low), np.where(below, -low, high)
+    inside = (first <= 0) & (last >= 0)
+    last = np.minimum(last, _ROUND)  # floats tell the highest bit
+    differing = np.where(inside | (first > last), 1, (first - 1) ^ last)
+    exponent = np.frexp(differing.astype(np.float64))[1].astype(np.int64) - 1
+    value = np.where(inside, 0, last >> exponent << exponent)
+    exponent = np.where(inside, 62, exponent)
+    exponent = np.where((low > high) | (first > last) | (exponent < least), -1, exponent)
+    return np.where(below, -value, value), exponent
 
 
 def _best_slope(rising: _Rising, bounds: _Bounds, near: np.ndarray | None) -> np.ndarray:
-    """(rows,) the real slope with the widest offset interval, by ternary search on a concave function.
+    """(rows,) the real slope with the widest offset interval, by golden section on a concave function.
 
     near: a slope of a subset of the constraints, to search around.
     """
@@ -418,9 +419,14 @@ def _best_slope(rising: _Rising, bounds: _Bounds, near: np.ndarray | None) -> np
         line = m[:, None] * x
         return np.minimum((high_value - line).min(axis=1) - (low_value - line).max(axis=1), 1e20)
 
-    for _ in range(60):
-        third = (right - left) / 3
-        a, b = left + third, right - third
-        worse = slack(a) < slack(b)
+    ratio = (np.sqrt(5) - 1) / 2
+    a, b = right - ratio * (right - left), left + ratio * (right - left)
+    at_a, at_b = slack(a), slack(b)
+    for _ in range(_SECTIONS):  # golden section: one new place a time
+        worse = at_a < at_b
         left, right = np.where(worse, a, left), np.where(worse, right, b)
+        new = np.where(worse, left + ratio * (right - left), right - ratio * (right - left))
+        at_new = slack(new)
+        a, b = np.where(worse, b, new), np.where(worse, new, a)
+        at_a, at_b = np.where(worse, at_b, at_new), np.where(worse, at_new, at_a)
     return np.where(count == 0, 0.0, (left + right) / 2)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.sim import Simulator
 from streambench import Bench
 
 from hwgen.hw.staircase import NoForm, StaircaseUnit
+from hwgen.hw.staircase.multiply import WideProduct
+from hwgen.hw.stream import shape_of
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import multiply_double_rounding, quantize_multipliers, requantize_float32
 from hwgen.numeric.staircase import Staircase, from_function
@@ -92,9 +96,45 @@ def test_linear_operand_beyond_the_multiplier():
 
 
 def test_linear_unsigned_operand_beyond_the_multiplier():
-    stair, bias = tflite(5, zero_point=-128, low=-10, reach=1 << 20, seed=4)
+    stair, bias = tflite(5, zero_point=-128, low=-11, reach=1 << 20, seed=4)
     unit = run(stair, form="linear", split_at=-bias)
-    assert unit.plan.form.product.chunks == 2
+    assert unit.plan.form.product.chunks == 2 and unit.plan.form.product.spare == 2
+
+
+@pytest.mark.parametrize("bits", [12, 17, 18, 19])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("multiplier", [9, 17, 18, 26, 34])
+def test_wide_product(bits, signed, multiplier):
+    d, factor = Range.bits(bits, signed), Range.bits(multiplier, False)
+    product = WideProduct(d, factor, GENERIC)
+    rng = np.random.default_rng(bits)
+    values = [(d.hi, factor.hi), (d.lo, factor.hi), (d.lo, 1), (-1 if signed else 1, factor.hi)]
+    values += [(int(rng.integers(d.lo, d.hi + 1)), int(rng.integers(0, factor.hi + 1))) for _ in range(40)]
+    x, y = Signal(shape_of(d)), Signal(shape_of(factor))
+    m = Module()
+    result = product.build(m, x, y)
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6)
+
+    async def bench(ctx):
+        for t in range(len(values) + product.latency):
+            if t < len(values):
+                ctx.set(x, values[t][0])
+                ctx.set(y, values[t][1])
+            if t >= product.latency:
+                a, b = values[t - product.latency]
+                assert ctx.get(result) == a * b
+            await ctx.tick()
+
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def test_product_too_wide():
+    with pytest.raises(ValueError, match="too wide"):
+        WideProduct(Range.bits(20), Range(0, 100), GENERIC)
+    with pytest.raises(ValueError, match="too wide"):
+        WideProduct(Range.bits(12), Range.bits(35, False), GENERIC)
 
 
 def test_linear_falling_and_mixed_rows():

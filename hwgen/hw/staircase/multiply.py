@@ -107,14 +107,14 @@ _Term = tuple[Value, int, int, Range]
 class WideProduct:
     """d * M for d in `d` and M in `multiplier` (M >= 0). latency: 2, and 1 for each level of sums.
 
-    Raises ValueError where d is wider than 19 signed or 18 unsigned bits or M wider than 34 bits.
+    Raises ValueError where d is wider than 19 bits or M wider than 34.
     """
 
     def __init__(self, d: Range, multiplier: Range, target: Target) -> None:
         self.d, self.multiplier, self.target = d, multiplier, target
         self.chunks = ceil(multiplier.width / _PART)
         self.spare = max(0, d.width + (not d.signed) - OPERAND)
-        if multiplier.lo < 0 or self.chunks > 2 or self.spare > 1:
+        if multiplier.lo < 0 or self.chunks > 2 or self.spare > 2 - d.signed:
             raise ValueError(f"product of {d} and {multiplier} is too wide")
         self.range = d * multiplier
 
@@ -130,8 +130,8 @@ class WideProduct:
         lut = (self.chunks > 1) * (upper + 1)
         ff = (self.chunks > 1) * (upper + _PART)
         if self.spare:
-            row = self.multiplier.width + 2
-            lut += row + (row + 2 if self.d.signed else 0)
+            row = self.multiplier.width + 3
+            lut += 2 * row
             ff += 3 * row + upper
         return Resources(lut4=lut, ff=ff, dsp=self.chunks)
 
@@ -161,12 +161,10 @@ class WideProduct:
         return Cat(register(m, lower[:_PART]), register(m, total)).as_signed()
 
     def _rows(self, m: Module, high: Value, multiplier: Value) -> Value:
-        """(the upper bits of d) * M, two clocks later: bits 17 and, signed, 18 (counting -2)."""
+        """(the one or two bits of d from bit 17) * M, two clocks later; a sign counts -2."""
         held, m_held = register(m, high), register(m, multiplier)
-        width = len(multiplier) + 2
-        if self.d.signed:
-            double = Cat(C(0, 1), m_held)
-            rows = carry.subtract_rows(m, m_held, held[0], double, held[1], width, target=self.target)
-        else:
-            rows = Cat(bit & held[0] for bit in m_held)
-        return register(m, rows)
+        if len(held) == 1:
+            return register(m, Cat(bit & held[0] for bit in m_held))
+        rows = carry.subtract_rows if self.d.signed else carry.add_rows
+        double, width = Cat(C(0, 1), m_held), len(multiplier) + 3
+        return register(m, rows(m, m_held, held[0], double, held[1], width, target=self.target))
