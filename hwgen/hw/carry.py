@@ -48,8 +48,8 @@ class Adder(wiring.Component):
     """y = a, b and the masks combined as `kind` says (see the functions below), combinational."""
 
     def __init__(self, kind: str, a: Shape, b: Shape, width: int, *, target: Target) -> None:
-        self.kind, self.width, self.target = kind, width, target
-        ports = {"a": In(a), "b": In(b), "y": Out(width)}
+        self.kind, self.width, self.target, self.shapes = kind, width, target, (a, b)
+        ports = {"a": In(a.width), "b": In(b.width), "y": Out(width)}
         ports |= {name: In(1) for name in ("take_a", "take_b")[: _TAKES.get(kind, 0)]}
         if _KINDS[kind].first == "in":
             ports["carry"] = In(1)
@@ -61,7 +61,7 @@ class Adder(wiring.Component):
         return m
 
     def _expression(self) -> Value:
-        a, b = self.a, self.b
+        a, b = self._operands()
         match self.kind:
             case "add":
                 return a + b
@@ -78,17 +78,25 @@ class Adder(wiring.Component):
             case _:
                 return Mux(self.take_a, a, 0) - Mux(self.take_b, b, 0)
 
+    def _operands(self) -> list[Value]:
+        """Ports are plain bits: Yosys reads a Verilog leaf twice where signed ports meet a primitive."""
+        return [
+            value.as_signed() if shape.signed else value
+            for value, shape in zip((self.a, self.b), self.shapes)
+        ]
+
     def _slots(self, m: Module) -> Value:
         kind, bits = _KINDS[self.kind], range(self.width)
+        a, b = self._operands()
         first: Value | int = self.carry if kind.first == "in" else int(kind.first)
         if self.kind == "add_rows":
-            pins = [(bit(self.a, i), self.take_a, bit(self.b, i), self.take_b) for i in bits]
+            pins = [(bit(a, i), self.take_a, bit(b, i), self.take_b) for i in bits]
         elif self.kind == "subtract_rows":
             first = self.take_b
-            pins = [(bit(self.a, i), self.take_a, self.take_b, bit(self.b, i)) for i in bits]
+            pins = [(bit(a, i), self.take_a, self.take_b, bit(b, i)) for i in bits]
         else:
             third = self.take_a if self.kind in _TAKES else C(1, 1)
-            pins = [(bit(self.a, i), bit(self.b, i), third, C(1, 1)) for i in bits]
+            pins = [(bit(a, i), bit(b, i), third, C(1, 1)) for i in bits]
         return carry_chain(m, [Slot(kind.table, *each) for each in pins], first)
 
 

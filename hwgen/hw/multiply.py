@@ -13,17 +13,21 @@ from hwgen.targets import GENERIC, Target
 
 
 class Multiplier(wiring.Component):
-    """y(t + 2) = a(t) * b(t) modulo 2**width."""
+    """y(t + 2) = a(t) * b(t) modulo 2**width; the ports are plain bits, read as the shapes a and b."""
 
     latency = 2
 
     def __init__(self, a: Shape, b: Shape, width: int, *, target: Target) -> None:
-        self.width, self.target = width, target
-        super().__init__({"a": In(a), "b": In(b), "y": Out(signed(width))})
+        self.width, self.target, self.shapes = width, target, (a, b)
+        super().__init__({"a": In(a.width), "b": In(b.width), "y": Out(width)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.d.comb += self.y.eq(self.target.product(m, self.a, self.b, self.width))
+        a, b = (
+            value.as_signed() if shape.signed else value
+            for value, shape in zip((self.a, self.b), self.shapes)
+        )
+        m.d.comb += self.y.eq(self.target.product(m, a, b, self.width))
         return m
 
 
