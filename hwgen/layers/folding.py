@@ -18,7 +18,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from hwgen.hw.ram import block_count, cheapest_form, distributed_luts
 from hwgen.hw.window_math import WindowGeometry
+from hwgen.targets import ECP5, Target
 from hwgen.targets.resources import Resources
 
 
@@ -73,22 +75,21 @@ def window_stage(geometry: WindowGeometry, interval: int, latency: int) -> Stage
     return Stage(needed, first, interval, latency, capacity)
 
 
-def window_cost(geometry: WindowGeometry, width: int) -> Resources:
-    """Line buffer, address generation and padding for words of `width` bits a lane."""
+def window_cost(geometry: WindowGeometry, width: int, target: Target = ECP5) -> Resources:
+    """Line buffer, address generation and padding for words of `width` bits a lane.
+
+    Measured in tests/synth/test_stream_cost.py: the counters are much the same for any image.
+    """
     folded = geometry.folded()
     bits, depth = width * folded.lanes, folded.depth
     if not depth:
-        return Resources(lut4=10, ff=bits + 6)
-    border = bits if any(folded.padded) else 0
-    if depth > 16 and ceil(depth / 16) * ceil(bits / 4) > 24:
-        return Resources(lut4=110 + border, ff=120 + 2 * bits, bram=block_rams(bits, depth))
-    return Resources(lut4=80 + border + 8 * ceil(depth / 16) * ceil(bits / 4), ff=80 + 2 * bits)
-
-
-def block_rams(width: int, depth: int) -> int:
-    """Block RAMs of 18 kbit for a memory of `depth` words of `width` bits (simple dual port)."""
-    shapes = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
-    return min(ceil(width / w) * ceil(depth / d) for w, d in shapes)
+        return Resources(lut4=7, ff=bits + 10)
+    padded = sum(folded.padded)
+    lut4 = 45 if folded.pointwise else 130 + 12 * padded
+    ff = (45 if folded.pointwise else 90) + (bits if padded else 0)
+    if cheapest_form(bits, depth, target) == "block":
+        return Resources(lut4=lut4, ff=ff, bram=block_count(bits, depth, target))
+    return Resources(lut4=lut4 + distributed_luts(bits, depth), ff=ff + bits)
 
 
 def drain_cost(pe: int, lanes: int, acc_width: int, out_width: int) -> Resources:
