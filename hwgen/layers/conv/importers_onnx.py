@@ -181,7 +181,8 @@ def _real(
         constant = beta * _per_output(bias.array, w.outputs).astype(np.float64)[:, None]
     offset = whole[:, None]
     bound = int(max(np.abs(source.lo).max(), np.abs(source.hi).max()))
-    on_grid = bias is None or bool(np.any(whole)) or not np.any(constant)
+    # Whether the bias is what its integers say: float32(integer * scale) with the scale sx*sw.
+    on_grid = np.array_equal(np.broadcast_to(constant, offset.shape), (offset * product).astype(np.float32))
     exact = on_grid and exact_in_float32(product, bound)
 
     def chain(acc: Ints) -> Reals:
@@ -190,7 +191,7 @@ def _real(
             return y.astype(np.float32) if exact else y
 
     real = Real(source, chain, arrange(source.shape(ctx)))
-    if w.scale.size == 1 and (bias is None or np.any(whole)):
+    if w.scale.size == 1 and on_grid:
         real.host = Affine(float(product[0, 0]), 0, "even")
     integer_bias = bias is None or (bias.codes is not None and bias.codes.dtype == "int32")
     if ctx.runtime == "ort-fused" and integer_bias and beta == 1.0:

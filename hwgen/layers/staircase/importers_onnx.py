@@ -26,6 +26,9 @@ from hwgen.layers.onnx_values import (
 from hwgen.layers.requantize_onnx import Floats, Scheme, batch_norm, quantize
 from hwgen.numeric.rounding import ints
 
+_OUTPUT_TYPES = {2: "uint8", 3: "int8"}
+"""TensorProto types that QuantizeLinear can name in place of a zero point (opset 21)."""
+
 
 def quantize_linear(op: Operation, ctx: Context) -> Value:
     """rint(x / scale) + zero point, saturated: ends the chain of a real, or is a graph input's edge."""
@@ -35,7 +38,7 @@ def quantize_linear(op: Operation, ctx: Context) -> Value:
         raise Damaged("quantises integers")
     if isinstance(x, Const):
         return _quantized_constant(op, ctx, x)
-    out = ctx.scheme(op, 1, "")
+    out = ctx.scheme(op, 1, _OUTPUT_TYPES.get(op.integer("output_dtype", 0), ""))
     if isinstance(x, HostTail):
         if x.scheme is not None:
             raise Unsupported("a Softmax that is quantised twice")
