@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from hwgen.support.errors import FitError, UsageError
 from hwgen.support.files import write_atomic
 from hwgen.support.progress import Progress, silent
 from hwgen.targets import target as target_of
+from hwgen.targets.resources import Resources
 from hwgen.verify import certificate
 from hwgen.verify.rtl import Waveform, verify_rtl
 
@@ -82,11 +83,18 @@ def compile(
     graph = run_passes(net.graph)
     stream.check(graph)
     target = target_of(chosen.family)
-    planner = Planner(graph, target, chosen.budget, fill)
+    planner = Planner(graph, target, _left_by_link(graph, chosen.budget), fill)
     plan = planner.fastest() if fps is None else planner.at_most(int(clock * 1e6 / fps))
     name = identifier(net.name)
     folder = Path(out) if out is not None else Path("build") / f"{name}-{board}"
     return Design(net, chosen, graph, plan, clock, folder, progress)
+
+
+def _left_by_link(graph: Graph, budget: Resources) -> Resources:
+    """What the link's logic and its buffers for one input and one output leave of the board."""
+    sizes = [graph.tensors[edge.tensor].size for edge in (graph.inputs[0], graph.outputs[0])]
+    buffers = sum(-(-size // 2048) for size in sizes)
+    return replace(budget, lut4=budget.lut4 - 600, ff=budget.ff - 500, bram=budget.bram - buffers)
 
 
 @dataclass(eq=False)
@@ -110,8 +118,7 @@ class Design:
     def core(self, taps: bool = False) -> stream.StreamCore:
         """The hardware: a component with streams `i` and `o`."""
         if taps not in self._cores:
-            target = target_of(self.board.family)
-            self._cores[taps] = stream.StreamCore(self.graph, self.plan, target, taps)
+            self._cores[taps] = stream.StreamCore(self.graph, self.plan, taps)
         return self._cores[taps]
 
     @cached_property

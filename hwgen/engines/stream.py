@@ -25,7 +25,6 @@ from hwgen.ir.node import Node
 from hwgen.plan.plan import Plan, source_of
 from hwgen.support.errors import UnsupportedError
 from hwgen.support.registry import modules
-from hwgen.targets.base import Target
 
 
 @cache
@@ -74,9 +73,9 @@ class StreamCore(wiring.Component):
     Payloads are `lanes` consecutive channels, channel 0 lowest, in the order H, W, C; frames back to back.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, target: Target, taps: bool = False) -> None:
+    def __init__(self, graph: Graph, plan: Plan, taps: bool = False) -> None:
         check(graph)
-        self.graph, self.plan, self.target = graph, plan, target
+        self.graph, self.plan, self.target = graph, plan, plan.target
         (source,), (sink,) = graph.inputs, graph.outputs
         self.input_tensor = graph.tensors[source.tensor]
         self.output_tensor = graph.tensors[sink.tensor]

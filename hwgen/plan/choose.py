@@ -9,7 +9,6 @@ found by bisection over the values that any folding offers.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from hwgen.ir.graph import Graph
 from hwgen.ir.node import Node
@@ -18,6 +17,10 @@ from hwgen.plan.plan import Plan, ask, finish
 from hwgen.support.errors import FitError
 from hwgen.targets.base import Target
 from hwgen.targets.resources import Resources
+
+BRAM_PRICES = (1, 2, 4)  # times the family's exchange rate between block RAM and LUTs
+# what layers wait for each other comes on top of their work: shares of the wanted clocks to try
+MARGINS = (1.0, 0.98, 0.95, 0.9, 0.8, 0.65)
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,16 @@ class Planner:
 
     def __init__(self, graph: Graph, target: Target, budget: Resources, fill: float = 0.6) -> None:
         self.graph = graph
-        self.target = target
+        # the same family with block RAMs dearer and dearer: ROMs then move into LUTs
+        self.targets = [replace(target, bram_luts=target.bram_luts * k) for k in BRAM_PRICES]
+        self._tables: dict[Target, dict[str, list[_Choice]]] = {}
         self.budget = replace(budget, lut4=int(budget.lut4 * fill), ff=int(budget.ff * fill))
 
     def fastest(self) -> Plan:
         """Fewest clocks per inference within the budget; FitError if even the slowest does not fit."""
-        levels = sorted({c.cycles for choices in self._choices.values() for c in choices})
-        floor = max(min(c.cycles for c in choices) for choices in self._choices.values())
+        tables = self._choices(self.targets[0]).values()
+        levels = sorted({choice.cycles for choices in tables for choice in choices})
+        floor = max(min(choice.cycles for choice in choices) for choices in tables)
         levels = [level for level in levels if level >= floor]
         low, high = 0, len(levels) - 1
         best = self._fitted(levels[high])
@@ -54,11 +60,12 @@ class Planner:
                 best, high = found, middle
             else:
                 low = middle + 1
-        return finish(self.graph, best, self.target)
+        return finish(self.graph, *best)
 
     def at_most(self, cycles: int) -> Plan:
         """Cheapest pipeline with at most `cycles` clocks per inference; FitError if there is none."""
-        slow = {name: min(c.cycles for c in choices) for name, choices in self._choices.items()}
+        table = self._choices(self.targets[0])
+        slow = {name: min(choice.cycles for choice in choices) for name, choices in table.items()}
         late = [name for name, least in slow.items() if least > cycles]
         if late:
             raise FitError(
@@ -66,24 +73,31 @@ class Planner:
                 where=late[0],
                 hint="ask for fewer inferences a second",
             )
-        best = self._fitted(cycles)
-        if best is None:
-            raise self._too_big(cycles)
-        return finish(self.graph, best, self.target)
+        for share in MARGINS:
+            best = self._fitted(max(int(cycles * share), max(slow.values())))
+            if best is None:
+                break
+            plan = finish(self.graph, *best)
+            if plan.schedule.interval <= cycles:
+                return plan
+        raise self._too_big(cycles)
 
-    @cached_property
-    def _choices(self) -> dict[str, list[_Choice]]:
-        return {node.name: self._of(node) for node in self.graph.nodes if node.kind != "reshape"}
+    def _choices(self, target: Target) -> dict[str, list[_Choice]]:
+        """All choices of every layer; a table is made when it is first asked for."""
+        if target not in self._tables:
+            nodes = [node for node in self.graph.nodes if node.kind != "reshape"]
+            self._tables[target] = {node.name: self._of(node, target) for node in nodes}
+        return self._tables[target]
 
-    def _of(self, node: Node) -> list[_Choice]:
+    def _of(self, node: Node, target: Target) -> list[_Choice]:
         """All foldings of a layer in all product forms, without those that are worse in everything."""
         out = self.graph.tensors[node.output].shape
         found = []
         for folding in ask(node, self.graph, "foldings"):
             cycles = out[0] * out[1] * ask(node, self.graph, "interval", folding)
-            for product in ask(node, self.graph, "products", folding, self.target):
+            for product in ask(node, self.graph, "products", folding, target):
                 form = replace(folding, product=product)
-                found.append(_Choice(form, cycles, ask(node, self.graph, "cost", form, self.target)))
+                found.append(_Choice(form, cycles, ask(node, self.graph, "cost", form, target)))
         found.sort(key=lambda c: (c.cycles, c.cost.lut4, c.cost.dsp, c.cost.bram))
         kept: list[_Choice] = []
         for choice in found:
@@ -91,17 +105,29 @@ class Planner:
                 kept.append(choice)
         return kept
 
-    def _fitted(self, cycles: int) -> dict[str, Folding] | None:
-        """Cheapest choice at `cycles` that fits the budget, or None."""
-        chosen = self._within(cycles)
-        if self._total(chosen).over(self.budget):
-            return None
-        return {name: choice.folding for name, choice in chosen.items()}
+    def _fitted(self, cycles: int) -> tuple[dict[str, Folding], Target] | None:
+        """Cheapest choice at `cycles` that fits the budget, and the prices it was made at; or None."""
+        for target in self.targets:
+            chosen = self._within(cycles, target)
+            over = self._total(chosen).over(self.budget)
+            if not over:
+                return {name: choice.folding for name, choice in chosen.items()}, target
+            if not self._starved(cycles, target):
+                break
+        return None
 
-    def _within(self, cycles: int) -> dict[str, _Choice]:
+    def _starved(self, cycles: int, target: Target) -> bool:
+        """Whether block RAMs are what is short: the cheapest choices ask for too many."""
+        return self._total(self._cheapest(cycles, target)).bram > self.budget.bram
+
+    def _cheapest(self, cycles: int, target: Target) -> dict[str, _Choice]:
+        table = self._choices(target)
+        return {n: min((c for c in cs if c.cycles <= cycles), key=_price) for n, cs in table.items()}
+
+    def _within(self, cycles: int, target: Target) -> dict[str, _Choice]:
         """The cheapest choices, then exchanged, best bargain first, until DSPs and block RAMs suffice."""
-        allowed = {name: [c for c in cs if c.cycles <= cycles] for name, cs in self._choices.items()}
-        chosen = {name: min(choices, key=_price) for name, choices in allowed.items()}
+        chosen = self._cheapest(cycles, target)
+        allowed = {n: [c for c in cs if c.cycles <= cycles] for n, cs in self._choices(target).items()}
         for scarce in ("dsp", "bram"):
             while getattr(self._total(chosen), scarce) > getattr(self.budget, scarce):
                 bargains = [
@@ -122,7 +148,7 @@ class Planner:
         return sum((choice.cost for choice in chosen.values()), Resources())
 
     def _too_big(self, cycles: int) -> FitError:
-        chosen = self._within(cycles)
+        chosen = self._within(cycles, self.targets[0])
         total = self._total(chosen)
         wants = ", ".join(
             f"{getattr(total, name)} {name} of {getattr(self.budget, name)}"

@@ -32,10 +32,12 @@ class Unit:
 
 @dataclass(frozen=True)
 class Plan:
-    """units in graph order (reshapes have none). fifo[node, tensor]: beats that the FIFO in front of
-    a join holds. schedule: the predicted timing."""
+    """units in graph order (reshapes have none). target: the family, with the prices that hardware chooses
+    its forms by. fifo[node, tensor]: beats that the FIFO in front of a join holds. schedule: the
+    predicted timing."""
 
     units: dict[str, Unit]
+    target: Target
     fifo: dict[tuple[str, str], int]
     schedule: Schedule
     input_lanes: dict[str, int]
@@ -94,7 +96,7 @@ def finish(graph: Graph, foldings: dict[str, Folding], target: Target) -> Plan:
             if held is not None:
                 words = -(-graph.tensors[tensor].shape[2] // foldings[node.name].simd)
                 fifo[node.name, tensor] = (held + slack) * words
-    return Plan(units, fifo, timing, input_lanes)
+    return Plan(units, target, fifo, timing, input_lanes)
 
 
 def _matched(graph: Graph, foldings: dict[str, Folding]) -> dict[str, Folding]:

@@ -44,7 +44,7 @@ def network() -> bytes:
 def test_answers_are_the_golden_models() -> None:
     graph = run_passes(tflite.load(network(), "small"))
     plan = Planner(graph, GENERIC, BOARD.budget).at_most(600)
-    core = StreamCore(graph, plan, GENERIC)
+    core = StreamCore(graph, plan)
     name = graph.inputs[0].tensor
     x = np.random.default_rng(4).integers(-128, 128, (3, *graph.tensors[name].shape))
     want = execute(graph, {name: x})[graph.outputs[0].tensor].reshape(3, -1)
