@@ -73,6 +73,7 @@ class Planner:
                 where=late[0],
                 hint="ask for fewer inferences a second",
             )
+        reached: int | None = None
         for share in MARGINS:
             best = self._fitted(max(int(cycles * share), max(slow.values())))
             if best is None:
@@ -80,7 +81,14 @@ class Planner:
             plan = finish(self.graph, *best)
             if plan.schedule.interval <= cycles:
                 return plan
-        raise self._too_big(cycles)
+            reached = min(reached or plan.schedule.interval, plan.schedule.interval)
+        if reached is None:
+            raise self._too_big(cycles)
+        raise FitError(
+            f"cannot do an inference in {cycles} clocks: layers wait for each other, {reached} at best",
+            where=self.graph.name,
+            hint="ask for fewer inferences a second",
+        )
 
     def _choices(self, target: Target) -> dict[str, list[_Choice]]:
         """All choices of every layer; a table is made when it is first asked for."""
