@@ -84,9 +84,9 @@ class ReducerPipeline(wiring.Component):
         for form, span, _ in self.units:
             word = words[word_at : word_at + form.word_bits]
             word_at += form.word_bits
-            valid, first, _ = flags[self.word_latency + form.latency]
+            valid, keep, _ = flags[self.word_latency + form.latency]
             lanes = x[span.start * bits : span.stop * bits]
-            for total in factories[form.name].add(m, x=lanes, word=word, keep=~first, enable=valid):
+            for total in factories[form.name].add(m, x=lanes, word=word, keep=keep, enable=valid):
                 for _ in range(self.form_latency - form.latency):
                     total = register(m, total, name="late")
                 totals.append(total)
@@ -100,13 +100,13 @@ class ReducerPipeline(wiring.Component):
         return m
 
     def _flags(self, m: Module) -> list[tuple[Value, Value, Value]]:
-        """(valid, first, last) after 0, 1, 2 .. clocks; only valid is reset."""
-        flags: list[tuple[Value, Value, Value]] = [(self.i.valid, self.i.first, self.i.last)]
+        """(valid, not first, last) after 0, 1, 2 .. clocks; only valid is reset."""
+        flags: list[tuple[Value, Value, Value]] = [(self.i.valid, ~self.i.first, self.i.last)]
         for _ in range(self.word_latency + self.form_latency):
             valid = Signal(name="valid")
             m.d.sync += valid.eq(flags[-1][0])
             flags.append(
-                (valid, register(m, flags[-1][1], name="first"), register(m, flags[-1][2], name="last"))
+                (valid, register(m, flags[-1][1], name="keep"), register(m, flags[-1][2], name="last"))
             )
         return flags
 
