@@ -36,7 +36,8 @@ def network() -> bytes:
     )  # fmt: skip
     y = writer.pool("MAX", y, (2, 2), (2, 2), padding="VALID")
     y = writer.reshape(y, (1, 16))
-    y = writer.dense(y, rng.integers(-127, 128, (3, 16)), [0.002], rng.integers(-99, 99, 3), Quantization(0.02, 5))
+    weights, bias = rng.integers(-127, 128, (3, 16)), rng.integers(-99, 99, 3)
+    y = writer.dense(y, weights, [0.002], bias, Quantization(0.02, 5))
     writer.output(writer.softmax(y))
     return writer.finish()
 

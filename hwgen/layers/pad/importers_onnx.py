@@ -40,7 +40,7 @@ def pad(op: Operation, ctx: Context) -> Value:
     else:
         if not np.isfinite(value):
             raise Unsupported("padding with a value that is not finite")
-        q = int(quantize(value, scheme))
+        q = int(quantize(np.asarray(value, dtype=np.float32), scheme))
         if dequantize(q, scheme) != np.float32(value):
             raise Unsupported(f"padding with {value:g}, which no integer of its input stands for")
     border = (before[2], after[2], before[3], after[3])

@@ -120,7 +120,8 @@ def batch_normalization(op: Operation, ctx: Context) -> Value:
     if len(dims) < 2 or any(c.shape != (dims[1],) for c in constants):
         raise Damaged(f"constants of {[c.shape for c in constants]} do not fit {dims}")
     with np.errstate(all="ignore"):
-        m, b = batch_norm(*constants, op.real("epsilon", 1e-5))
+        scale, bias, mean, variance = constants
+        m, b = batch_norm(scale, bias, mean, variance, op.real("epsilon", 1e-5))
     if not np.all(np.isfinite(m) & np.isfinite(b)):
         raise Damaged("constants that are not finite")
     column = (1, -1) + (1,) * (len(dims) - 2)
