@@ -8,6 +8,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from hwgen.hw.compare import greater
 from hwgen.hw.counters import LoopNest
 from hwgen.hw.flow import FlowSignature
 from hwgen.hw.stream import lanes_layout, lanes_stream
@@ -108,7 +109,7 @@ class GlobalSum(wiring.Component):
         with m.If(step):
             for lane in range(self.lanes):
                 if self.op == "max":
-                    reduced: Value = Mux(x[lane] > before[lane], x[lane], before[lane])
+                    reduced: Value = Mux(greater(x[lane], before[lane]), x[lane], before[lane])
                 else:
                     reduced = before[lane] + x[lane]
                 m.d.sync += total[lane].eq(Mux(starts, x[lane], reduced))

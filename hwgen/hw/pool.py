@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hwgen.hw.compare import greater
 from hwgen.hw.flow import FlowSignature
 from hwgen.hw.stream import lanes_layout, shape_of
 from hwgen.numeric.ranges import Range
@@ -50,7 +51,7 @@ class MaxReducer(_Reducer):
 
     def _lane(self, m: Module, x: Value, result: Value) -> None:
         most = Signal(shape_of(self.value), name="most", reset_less=True)
-        with m.If(self.i.valid & (self.i.first | (x > most))):
+        with m.If(self.i.valid & (self.i.first | greater(x, most))):
             m.d.sync += most.eq(x)
         m.d.comb += result.eq(most)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from amaranth.hdl import Module, Signal, signed
 from streambench import Bench, beats
 
+from hwgen.hw.compare import greater
 from hwgen.hw.globalpool import GlobalSum
 from hwgen.hw.pool import MaxReducer, SumReducer
 from hwgen.numeric.ranges import Range
@@ -31,6 +35,27 @@ def test_reducers(kind, words, gaps, value):
     got = bench.watch(dut.o, 8)
     bench.run()
     assert got == [(w, 1, 1) for w in want.tolist()]
+
+
+@pytest.mark.parametrize("shape", [1, 2, 3, 5, signed(1), signed(2), signed(4), signed(5)])
+def test_greater(shape):
+    a, b = Signal(shape), Signal(shape)
+    result = Signal()
+    m = Module()
+    m.d.comb += result.eq(greater(a, b))
+    low, high = (
+        (-(1 << (a.shape().width - 1)), 1 << (a.shape().width - 1)) if a.shape().signed else (0, 1 << len(a))
+    )
+    bench = Bench(m)
+
+    async def all_pairs(ctx):
+        for x, y in itertools.product(range(low, high), repeat=2):
+            ctx.set(a, x)
+            ctx.set(b, y)
+            assert ctx.get(result) == (x > y), (x, y)
+
+    bench.add(all_pairs)
+    bench.run()
 
 
 @pytest.mark.parametrize("op", ["sum", "max"])

@@ -48,7 +48,7 @@ CASES = {
     "scatter": (WidthConverter(shape=INT8, lanes_in=8, lanes_out=1), (78, 145, 0)),
     "fifo_512": (StreamFifo(shape=INT8, lanes=8, depth=512, target=ECP5), (220, 130, 2)),
     "totals": (GlobalSum(pixels=125, channels=64, lanes=8, value=INT8), (520, 360, 0)),
-    "maximum": (MaxReducer(value=INT8, lanes=8), (145, 75, 0)),
+    "maximum": (MaxReducer(value=INT8, lanes=8), (115, 75, 0)),
     "sum": (SumReducer(value=INT8, lanes=8, total=Range(-3200, 3175)), (130, 240, 0)),
 }
 
