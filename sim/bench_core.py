@@ -27,7 +27,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import First, RisingEdge, Timer
+from cocotb.triggers import FallingEdge, First, RisingEdge, Timer
 from numpy.typing import NDArray
 from records import Port, Recorded, pack
 
@@ -159,6 +159,8 @@ class Run:
         """Flush the recorders, read and compare what is new; returns the words of each stream."""
         # Counted first: a word of this very clock may be written after the flush.
         counts = {name: int(self._signal(name, "count").value) for name in self.records}
+        # Away from the clock's rising edge: nothing is written while the recorders are read.
+        await FallingEdge(self.dut.clk)
         self.dut.flush.value = 1
         await Timer(1, unit="ns")
         self.dut.flush.value = 0

