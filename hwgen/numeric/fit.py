@@ -27,6 +27,7 @@ import numpy as np
 
 from hwgen.numeric.linear import LinearFit, is_exact
 from hwgen.numeric.ranges import Range
+from hwgen.numeric.rising import Bounds, Rising, hidden_levels, rising
 from hwgen.numeric.rounding import Ints, ints
 from hwgen.numeric.staircase import Staircase
 
@@ -49,46 +50,6 @@ class Weights:
     operand: int = 18
 
 
-@dataclass(frozen=True, eq=False)
-class _Rising:
-    """All rows as rising functions z = first + #{x >= steps}, from 0 to `top`."""
-
-    steps: Ints
-    reachable: np.ndarray
-    first: Ints
-    last: Ints
-    lo: Ints
-    hi: Ints
-    top: int
-
-    @property
-    def moves(self) -> np.ndarray:
-        """(rows,) whether a row has any step."""
-        return self.last > self.first
-
-    def window_need(self) -> tuple[Ints, Ints]:
-        """Least and greatest x of each row that no clamp explains (least > greatest: none)."""
-        count = self.last - self.first
-        highest = self.steps[np.arange(len(count)), np.maximum(count - 1, 0)] - 1
-        low = np.where(self.first > 0, self.lo, np.where(count > 0, self.steps[:, 0], self.hi + 1))
-        high = np.where(self.last < self.top, self.hi, np.where(count > 0, highest, self.lo - 1))
-        return low, high
-
-
-@dataclass(frozen=True, eq=False)
-class _Bounds:
-    """Constraints (rows, n) on M and A: value*2^s <= M*x + A where lower, else M*x + A < value*2^s."""
-
-    x: Ints
-    value: Ints
-    lower: np.ndarray
-    used: np.ndarray
-
-    def shifted(self, centre: Ints) -> _Bounds:
-        """The same in d = x + centre."""
-        return replace(self, x=self.x + centre[:, None])
-
-
 def fit_linear(
     stair: Staircase, split_at: Ints | None = None, weights: Weights = Weights()
 ) -> LinearFit | None:
@@ -98,31 +59,38 @@ def fit_linear(
     the point of symmetry of rounding away from zero. Found by itself where the function shows it.
     The result is checked at every step of every row before it is returned.
     """
-    rising = _rising(stair)
-    bounds = _constraints(rising)
-    slope = _best_slope(rising, bounds, None)
-    straight = _Solver(rising, bounds, slope, None)
-    tries = [(centre, straight) for centre in _centres(rising, bounds, slope, split_at)]
-    for centre, middle in _mirrors(rising, bounds, slope, split_at):
-        mirrored = _mirrored(bounds.shifted(centre), middle)
-        tries.append((centre, _Solver(rising, mirrored, _best_slope(rising, mirrored, slope), middle)))
-    fits = [fit for centre, solver in tries for fit in _fits_around(stair, rising, centre, solver, weights)]
-    if not fits:
-        return None
-    best = min(fits, key=lambda fit: weigh(fit, weights))
-    if not is_exact(stair, best):
+    rows = rising(stair)
+    best = _fit_rows(stair, rows, split_at, weights)
+    if best is None:
+        levels = hidden_levels(rows)
+        if levels is not None:
+            best = _fit_rows(stair, rising(stair, levels), split_at, weights)
+    if best is not None and not is_exact(stair, best):
         raise AssertionError("a fitted staircase differs from its steps")  # cannot happen: solved above
     return best
+
+
+def _fit_rows(stair: Staircase, rows: Rising, split_at: Ints | None, weights: Weights) -> LinearFit | None:
+    bounds = rows.constraints()
+    slope = _best_slope(rows, bounds, None)
+    straight = _Solver(rows, bounds, slope, None)
+    tries = [(centre, straight) for centre in _centres(rows, bounds, slope, split_at)]
+    for centre, middle in _mirrors(rows, bounds, slope, split_at):
+        mirrored = bounds.shifted(centre).mirrored(middle)
+        tries.append((centre, _Solver(rows, mirrored, _best_slope(rows, mirrored, slope), middle)))
+    fits = [fit for centre, solver in tries for fit in _fits_around(stair, rows, centre, solver, weights)]
+    return min(fits, key=lambda fit: weigh(fit, weights)) if fits else None
 
 
 def weigh(fit: LinearFit, weights: Weights) -> float:
     """LUT4 equivalents of a fit: products by parts of the operand's width, rows of LUTs for the rest of d."""
     multiplier = int(fit.multiplier.max()).bit_length()
     parts = ceil(multiplier / (weights.operand - 1))
-    signed = fit.operand.width + (not fit.operand.signed)
-    spare = max(0, signed - weights.operand)  # bits of d beyond one operand
     adders = fit.sum_range.width - fit.zeros + fit.operand.width * bool(np.any(fit.centre))
-    adders += (parts - 1) * multiplier + bool(spare) * 2 * multiplier
+    adders += (parts - 1) * multiplier
+    if fit.operand.width + (not fit.operand.signed) > weights.operand:  # d is wider than one operand
+        adders += 2 * multiplier
+        parts *= 1 if fit.operand.width <= weights.operand + 1 else 2
     table = sum(varying_bits(a) for a in (fit.centre, fit.multiplier, fit.offset)) + bool(fit.still.any())
     return weights.part * parts + weights.table * table + adders
 
@@ -136,139 +104,62 @@ def varying_bits(values: Ints) -> int:
     )
 
 
-def _rising(stair: Staircase) -> _Rising:
-    reachable = stair.steps <= stair.hi[:, None]
-    clamp = stair.range
-    first = np.where(stair.sign > 0, stair.base - clamp.lo, clamp.hi - stair.base)
-    last = first + reachable.sum(axis=1)
-    return _Rising(stair.steps, reachable, first, last, stair.lo, stair.hi, clamp.hi - clamp.lo)
-
-
-def _constraints(rising: _Rising) -> _Bounds:
-    """Two inequalities a step, and two for the ends of the row where no clamp holds them."""
-    rows, count = rising.steps.shape
-    value = rising.first[:, None] + np.arange(1, count + 1, dtype=np.int64)[None, :]
-    ends_x = np.stack([rising.lo, rising.hi], axis=1)
-    ends_value = np.stack([rising.first, rising.last + 1], axis=1)
-    ends_used = np.stack([rising.first > 0, rising.last < rising.top], axis=1)
-    lower = np.concatenate([np.ones(count, bool), np.zeros(count, bool), [True, False]])
-    return _Bounds(
-        np.concatenate([rising.steps, rising.steps - 1, ends_x], axis=1),
-        np.concatenate([value, value, ends_value], axis=1),
-        np.broadcast_to(lower, (rows, lower.size)),
-        np.concatenate([rising.reachable, rising.reachable, ends_used], axis=1),
-    )
-
-
-def _mirrored(bounds: _Bounds, middle: int) -> _Bounds:
-    """Constraints at d < 0 turned about d = 0, z = middle + 1/2, so that they bind the offset above."""
-    under = bounds.x < 0
-    return _Bounds(
-        np.where(under, -bounds.x, bounds.x),
-        np.where(under, 2 * middle + 1 - bounds.value, bounds.value),
-        bounds.lower ^ under,
-        bounds.used,
-    )
-
-
-def _crossing(rising: _Rising, bounds: _Bounds, slope: np.ndarray, z: float) -> Ints:
+def _crossing(rows: Rising, bounds: Bounds, slope: np.ndarray, z: float) -> Ints:
     """(rows,) the input nearest to where each row's line passes z; 0 in rows without a slope."""
     low, high = _interval(bounds, slope, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         at = np.rint((z - (low + high) / 2) / slope)
-    known = rising.moves & np.isfinite(at) & (np.abs(at) < 1 << 40)
+    known = rows.moves & np.isfinite(at) & (np.abs(at) < 1 << 40)
     return np.where(known, at, 0).astype(np.int64)
 
 
-def _centres(rising: _Rising, bounds: _Bounds, slope: np.ndarray, split_at: Ints | None) -> Iterator[Ints]:
+def _centres(rows: Rising, bounds: Bounds, slope: np.ndarray, split_at: Ints | None) -> Iterator[Ints]:
     """Centres worth trying with one offset: none at all, the line's own zero, half height, the given one."""
-    yield np.zeros(len(rising.first), dtype=np.int64)
-    zero = _crossing(rising, bounds, slope, 0.5)  # rounding to nearest: the accumulator's zero has z = 1/2
+    yield np.zeros(len(rows.first), dtype=np.int64)
+    zero = _crossing(rows, bounds, slope, 0.5)  # rounding to nearest: the accumulator's zero has z = 1/2
     yield from (-zero + j for j in (-1, 0, 1))
-    half = _half_height(rising)
+    half = rows.half_height()
     if half is not None:
-        yield half
+        yield -half
     if split_at is not None:
         yield -ints(split_at)
 
 
 def _mirrors(
-    rising: _Rising, bounds: _Bounds, slope: np.ndarray, split_at: Ints | None
+    rows: Rising, bounds: Bounds, slope: np.ndarray, split_at: Ints | None
 ) -> Iterator[tuple[Ints, int]]:
     """Centres about which the function may be odd, with the value there."""
-    middle = _symmetry(rising)
+    middle = rows.symmetry()
     if middle is not None:
-        twice, known = _row_sums(rising, middle)
-        nearby = -_crossing(rising, bounds, slope, middle + 0.5)
+        twice, known = rows.sums_around(middle)
+        nearby = -_crossing(rows, bounds, slope, middle + 0.5)
         if not np.any(known & ((twice - 1) & 1 == 1)):
             yield np.where(known, -((twice - 1) >> 1), nearby), middle
     if split_at is not None:
-        middle = _common_value(rising, ints(split_at))
+        middle = rows.common_level(ints(split_at))
         if middle is not None:
             yield -ints(split_at), middle
 
 
-def _half_height(rising: _Rising) -> Ints | None:
-    """Minus the step to half of `top` in each row: the most even signed window."""
-    k = (rising.top + 1) // 2 - rising.first - 1
-    if rising.top < 2 or np.any((k < 0) | (k >= rising.last - rising.first)):
-        return None
-    return -rising.steps[np.arange(len(k)), k]
-
-
-def _common_value(rising: _Rising, at: Ints) -> int | None:
-    """The value that all rows which move have around the input `at`, if it is one."""
-    z = rising.first + np.sum(rising.steps <= at[:, None], axis=1)
-    known = rising.moves & (at > rising.lo) & (at <= rising.hi)
-    values = np.unique(z[known])
-    return int(values[0]) if values.size == 1 else None
-
-
-def _symmetry(rising: _Rising) -> int | None:
-    """The value about which the row with the most steps is odd: T[k] + T[k'] is the same where z_k + z_k' is.
-
-    Looked for nearest to its half height first.
-    """
-    count = rising.last - rising.first
-    r = int(np.argmax(count))
-    n = int(count[r])
-    steps = rising.steps[r, :n]
-    for at in sorted(range(2, n - 1), key=lambda at: -min(at, n - at)):  # steps[at]: first above the middle
-        span = min(at, n - at)
-        if np.ptp(steps[at : at + span] + steps[at - span : at][::-1]) == 0:
-            return int(rising.first[r]) + at
-    return None
-
-
-def _row_sums(rising: _Rising, middle: int) -> tuple[Ints, np.ndarray]:
-    """(rows,) sum of the two steps beside `middle` (1 - 2 * centre in an odd row), and where both exist."""
-    count = rising.last - rising.first
-    above = middle - rising.first
-    rows = np.arange(len(count))
-    last = rising.steps.shape[1] - 1
-    upper = rising.steps[rows, np.clip(above, 0, last)]
-    lower = rising.steps[rows, np.clip(above - 1, 0, last)]
-    return upper + lower, (above >= 1) & (above < count)
-
-
 def _fits_around(
-    stair: Staircase, rising: _Rising, centre: Ints, solver: _Solver, weights: Weights
+    stair: Staircase, rows: Rising, centre: Ints, solver: _Solver, weights: Weights
 ) -> Iterator[LinearFit]:
     """Exact fits with d = x + centre."""
-    moves = rising.moves
-    low, high = rising.window_need()
+    moves = rows.moves
+    low, high = rows.window_need()
     window = _window((low + centre)[moves], (high + centre)[moves])
     if moves.any():  # rows that stand still must not widen d
         centre = np.where(moves, centre, np.clip(0, centre[moves].min(), centre[moves].max()))
+    table = None if rows.top == stair.range.hi - stair.range.lo else _table(rows)
     smallest = solver.smallest_shift
-    if smallest is None or window.width > weights.operand + 1:  # what rows beside the multiplier can take
+    if smallest is None or window.width > 2 * weights.operand - 2:
         return
     for shift in range(smallest, smallest + EXTRA_SHIFTS + 1):
         solved = solver.solve(shift, centre)
         if solved is None:
             continue
         multiplier, offset, zeros = solved
-        multiplier, offset = np.where(moves, multiplier, 0), np.where(moves, offset, rising.first << shift)
+        multiplier, offset = np.where(moves, multiplier, 0), np.where(moves, offset, rows.first << shift)
         below = offset
         if solver.middle is not None:
             base = np.int64(solver.middle) << shift
@@ -281,6 +172,7 @@ def _fits_around(
             below=below,
             falling=stair.sign < 0,
             still=~moves,
+            table=table,
             window=window,
             shift=shift,
             zeros=zeros,
@@ -290,6 +182,11 @@ def _fits_around(
         )
         if _holds(fit):
             yield fit
+
+
+def _table(rows: Rising) -> Ints:
+    """Outputs, counted from the lowest, by level."""
+    return np.searchsorted(rows.levels[1:-1], np.arange(rows.top + 1), side="right").astype(np.int64)
 
 
 def _holds(fit: LinearFit) -> bool:
@@ -309,8 +206,8 @@ def _window(low: Ints, high: Ints) -> Range:
 class _Solver:
     """Integer M and A of all rows for one shift. bounds: in x, or mirrored in d."""
 
-    def __init__(self, rising: _Rising, bounds: _Bounds, slope: np.ndarray, middle: int | None) -> None:
-        self.bounds = replace(bounds, used=bounds.used & rising.moves[:, None])
+    def __init__(self, rows: Rising, bounds: Bounds, slope: np.ndarray, middle: int | None) -> None:
+        self.bounds = replace(bounds, used=bounds.used & rows.moves[:, None])
         self.slope = slope
         self.middle = middle
         self._lines: dict[int, list[tuple[Ints, Ints, Ints]]] = {}
@@ -368,7 +265,7 @@ def _pick(solved: list[tuple[Ints, Ints, np.ndarray]]) -> tuple[Ints, Ints]:
     return tuple(np.take_along_axis(np.stack([s[i] for s in solved]), best, axis=0)[0] for i in (0, 1))  # type: ignore[return-value]
 
 
-def _interval(bounds: _Bounds, m: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
+def _interval(bounds: Bounds, m: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
     """Smallest and largest offset that satisfies the constraints for multiplier m (real m: open interval)."""
     exact = m.dtype == np.int64
     edge = (bounds.value << shift) - m[:, None] * bounds.x
@@ -396,17 +293,19 @@ def _roundest(low: Ints, high: Ints, least: int) -> tuple[Ints, np.ndarray]:
     return np.where(below, -value, value), exponent
 
 
-def _best_slope(rising: _Rising, bounds: _Bounds, near: np.ndarray | None) -> np.ndarray:
+def _best_slope(rows: Rising, bounds: Bounds, near: np.ndarray | None) -> np.ndarray:
     """(rows,) the real slope with the widest offset interval, by golden section on a concave function.
 
     near: a slope of a subset of the constraints, to search around.
     """
-    count = rising.last - rising.first
-    rows = np.arange(len(count))
-    gap = rising.steps[rows, np.maximum(count - 1, 0)] - rising.steps[:, 0]
+    count = rows.count
+    index = np.arange(len(count))
+    gap = rows.steps[index, np.maximum(count - 1, 0)] - rows.steps[:, 0]
     gap = np.maximum(gap, 1).astype(np.float64)
-    middle = np.where(count > 1, (count - 1) / gap, 0.0)
-    reach = np.where(count > 1, 2.0 / gap, 2.0)  # a feasible line passes within one unit of each step
+    climb = rows.last - rows.levels[np.minimum(rows.first_step + 1, len(rows.levels) - 1)]
+    middle = np.where(count > 1, climb / gap, 0.0)
+    widest = float(np.diff(rows.levels).max())  # a feasible line passes within one level of each step
+    reach = np.where(count > 1, 2.0 * widest / gap, 2.0 * widest)
     if near is not None:
         middle = near
     left, right = np.maximum(middle - reach, 0.0), middle + reach

@@ -195,6 +195,7 @@ def _assembled(
         below=below,
         falling=np.zeros(1, dtype=bool),
         still=np.zeros(1, dtype=bool),
+        table=None,
         window=Range.bits(total.width, total.signed),
         shift=shift,
         zeros=0,

@@ -35,6 +35,7 @@ class LinearFit:
     below: Ints
     falling: np.ndarray
     still: np.ndarray
+    table: Ints | None
     window: Range
     shift: int
     zeros: int
@@ -45,7 +46,7 @@ class LinearFit:
     @property
     def top(self) -> int:
         """Largest z."""
-        return self.clamp.hi - self.clamp.lo
+        return self.clamp.hi - self.clamp.lo if self.table is None else len(self.table) - 1
 
     @cached_property
     def d_range(self) -> Range:
@@ -77,6 +78,8 @@ class LinearFit:
         z = (multiplier * inside + np.where(d < 0, below, offset)) >> self.shift
         z = np.clip(z, 0, self.top)
         z = np.where(d < self.window.lo, 0, np.where(d > self.window.hi, self.top, z))
+        if self.table is not None:
+            z = self.table[z]
         return np.where(falling, self.clamp.hi - z, self.clamp.lo + z)
 
     def row(self, r: int, x: Ints) -> Ints:

@@ -92,16 +92,16 @@ def test_linear_operand_beyond_the_multiplier():
     """Scales of 2^-11: 19 signed bits of x, the rest in rows of LUTs."""
     stair, bias = tflite(5, zero_point=4, low=-11, reach=1 << 20)
     unit = run(stair, form="linear", split_at=-bias)
-    assert unit.plan.form.product.spare == 1 and unit.plan.form.operand.signed
+    assert unit.plan.form.product.rows and unit.plan.form.operand.signed
 
 
 def test_linear_unsigned_operand_beyond_the_multiplier():
     stair, bias = tflite(5, zero_point=-128, low=-11, reach=1 << 20, seed=4)
     unit = run(stair, form="linear", split_at=-bias)
-    assert unit.plan.form.product.chunks == 2 and unit.plan.form.product.spare == 2
+    assert unit.plan.form.product.chunks == 2 and unit.plan.form.product.rows
 
 
-@pytest.mark.parametrize("bits", [12, 17, 18, 19])
+@pytest.mark.parametrize("bits", [12, 17, 18, 19, 20, 27])
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("multiplier", [9, 17, 18, 26, 34])
 def test_wide_product(bits, signed, multiplier):
@@ -132,7 +132,7 @@ def test_wide_product(bits, signed, multiplier):
 
 def test_product_too_wide():
     with pytest.raises(ValueError, match="too wide"):
-        WideProduct(Range.bits(20), Range(0, 100), GENERIC)
+        WideProduct(Range.bits(35), Range(0, 100), GENERIC)
     with pytest.raises(ValueError, match="too wide"):
         WideProduct(Range.bits(12), Range.bits(35, False), GENERIC)
 
@@ -227,12 +227,27 @@ def test_search_over_many_steps():
     stair = from_function(
         lambda x: np.clip(requantize_float32(x, scale, 3), -128, 127), np.full(2, -2000), np.full(2, 2000)
     )
-    assert run(stair, lanes=1).form == "search"
+    run(stair, lanes=1, form="search")
+
+
+def test_two_staircases_in_a_row():
+    """A layer's output quantised again, finer or coarser: a line, and a table that all channels share."""
+    first, bias = tflite(5, zero_point=-20, reach=1 << 18)
+    for factor, zero in ((2.63, 5), (0.31, -100)):
+        second = from_function(
+            lambda q, f=factor, z=zero: np.clip(np.rint(q * f).astype(np.int64) + z, -128, 127),
+            np.array([-128]),
+            np.array([127]),
+        )
+        unit = run(first.then(second), form="linear", split_at=-bias, words=200)
+        assert unit.plan.form.base == "table" and unit.cost.dsp == 2
 
 
 def test_table():
     stair = from_function(lambda x: requantize_float32(x, 0.25, 0), np.array([-300]), np.array([211]))
-    assert run(stair, lanes=2, channels=2).form == "table"
+    run(stair, lanes=2, channels=2, form="table")
+    irregular = few_steps(1, 20, 5)
+    assert run(irregular, channels=1, value=Range(-2000, 2100)).form in ("table", "search")
 
 
 def test_constant():

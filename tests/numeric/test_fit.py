@@ -92,9 +92,16 @@ def test_per_tensor_scale_gives_one_multiplier():
     assert fit is not None and varying_bits(fit.multiplier) == 0 and varying_bits(fit.offset) == 0
 
 
-def test_half_to_even_has_no_line():
-    """Ties of a power-of-two scale alternate: no straight line follows them."""
+def test_half_to_even_is_a_finer_line_and_a_table():
+    """Ties of a power-of-two scale alternate: no line follows them, but one to every quarter does."""
     stair = from_function(lambda x: requantize_float32(x, 0.25, 0), np.array([-400]), np.array([400]))
+    fit = fit_linear(stair)
+    assert fit is not None and fit.table is not None and everywhere(stair, fit)
+
+
+def test_irregular_steps_have_no_line():
+    steps = np.array([[-3001, -2907, -170, -169, 440, 441, 442, 1703, 2604]])
+    stair = Staircase(steps, np.array([0]), np.array([1]), np.array([-4000]), np.array([4000]))
     assert fit_linear(stair) is None
 
 

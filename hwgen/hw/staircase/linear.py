@@ -8,7 +8,8 @@ import numpy as np
 from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value
 
 from hwgen.hw import carry
-from hwgen.hw.product.form import register
+from hwgen.hw.product.form import bits_of, register
+from hwgen.hw.rom import Rom, rom_cost
 from hwgen.hw.staircase.form import NoForm, StaircaseForm
 from hwgen.hw.staircase.multiply import OPERAND, ConstantProduct, WideProduct
 from hwgen.hw.staircase.rows import Field
@@ -61,8 +62,12 @@ class LinearForm(StaircaseForm):
         return min(products, key=lambda product: product.cost().lut4 + dsp_price * product.cost().dsp)
 
     def _base(self) -> str:
-        """How z becomes y: "same", "flip" (top bit), or "add" in a stage of its own."""
+        """How z becomes y: "same", "flip" (top bit), "add" in a stage of its own, or "table"."""
         clamp, falling = self.fit.clamp, self.fit.falling
+        if self.fit.table is not None:
+            if falling.any() and not falling.all():
+                raise NoForm("rising and falling rows do not share a table")
+            return "table"
         if falling.any():
             return "add"
         if clamp.lo == 0:
@@ -85,7 +90,7 @@ class LinearForm(StaircaseForm):
 
     @property
     def latency(self) -> int:
-        return self._add_stage + self._adds + 1 + (self.base == "add")
+        return self._add_stage + self._adds + 1 + {"add": 1, "table": Rom.latency}.get(self.base, 0)
 
     @property
     def fields(self) -> list[Field]:
@@ -102,7 +107,7 @@ class LinearForm(StaircaseForm):
             fields.append(Field("centre", fit.centre, 0))
         if fit.still.any():
             fields.append(Field("still", fit.still.astype(np.int64), int(self.centred)))
-        if fit.falling.any():
+        if fit.falling.any() and self.base == "add":
             fields.append(Field("falling", fit.falling.astype(np.int64), self.latency - 1))
         return fields
 
@@ -175,10 +180,21 @@ class LinearForm(StaircaseForm):
             wide = Cat(held, C(0, fit.clamp.width - bits)) ^ (1 << (fit.clamp.width - 1))
             return register(m, wide, fit.clamp, name="y")
         last = register(m, held, name="clamped")
+        if self.base == "table":
+            m.submodules += (rom := self._rom())
+            m.d.comb += rom.addr.eq(last)
+            return rom.data.as_signed() if fit.clamp.signed else rom.data
         y = Signal(shape_of(fit.clamp), name="y", reset_less=True)
         rising = fit.clamp.lo + last
         m.d.sync += y.eq(Mux(row["falling"], fit.clamp.hi - last, rising) if "falling" in row else rising)
         return y
+
+    def _rom(self) -> Rom:
+        """The table behind the line."""
+        table = self.fit.table
+        assert table is not None
+        y = self.fit.clamp.hi - table if self.fit.falling.all() else self.fit.clamp.lo + table
+        return Rom(bits_of(y, self.fit.clamp.width), target=self.target)
 
     def cost(self) -> Resources:
         """Measured: see tests/synth/test_staircase_cost.py."""
@@ -195,6 +211,12 @@ class LinearForm(StaircaseForm):
         )
         if self.base == "add":
             lut, ff = lut + fit.clamp.width + 1, ff + fit.clamp.width
+        if self.base == "table":
+            rom = self._rom()
+            table, blocks = rom_cost(
+                rom.width, rom.depth, self.target, "lut" if rom.form == "lut" else "bram"
+            )
+            total += Resources(lut4=table, ff=rom.width, bram=blocks)
         return total + Resources(lut4=lut, ff=ff)
 
 

@@ -1,7 +1,7 @@
 """Pipelined product of operands wider than the hard multiplier: partial products and carry chains.
 
-d = high * 2^17 + low (only where d needs more than 18 signed bits), M = upper * 2^17 + lower. Parts of one or
-two bits become rows of a carry chain, the others hard multipliers; the sums skip the bits that only pass.
+d = rest * 2^17 + low (only where d needs more than 18 signed bits), M = upper * 2^17 + lower. A rest of one
+or two bits becomes rows of a carry chain, else hard multipliers; the sums skip the bits that only pass.
 """
 
 from __future__ import annotations
@@ -107,21 +107,24 @@ _Term = tuple[Value, int, int, Range]
 class WideProduct:
     """d * M for d in `d` and M in `multiplier` (M >= 0). latency: 2, and 1 for each level of sums.
 
-    Raises ValueError where d is wider than 19 bits or M wider than 34.
+    rows: d has one or two bits more than an operand. wide: it has even more, and its upper part takes hard
+    multipliers too. Raises ValueError where d or M is wider than 34 bits.
     """
 
     def __init__(self, d: Range, multiplier: Range, target: Target) -> None:
         self.d, self.multiplier, self.target = d, multiplier, target
         self.chunks = ceil(multiplier.width / _PART)
-        self.spare = max(0, d.width + (not d.signed) - OPERAND)
-        if multiplier.lo < 0 or self.chunks > 2 or self.spare > 2 - d.signed:
+        spare = max(0, d.width + (not d.signed) - OPERAND)
+        self.rows = 0 < spare <= 2 - d.signed
+        self.wide = spare > 2 - d.signed
+        if multiplier.lo < 0 or self.chunks > 2 or spare > _PART - 1:
             raise ValueError(f"product of {d} and {multiplier} is too wide")
         self.range = d * multiplier
 
     @property
     def latency(self) -> int:
         """Clocks from the operands to the product."""
-        return 2 + (self.chunks > 1) + (self.spare > 0)
+        return 2 + (self.chunks > 1) + (self.rows or self.wide) + (self.wide and self.chunks > 1)
 
     def cost(self) -> Resources:
         """Hard multipliers, sums, and the registers beside them."""
@@ -129,36 +132,53 @@ class WideProduct:
         upper = max(0, self.multiplier.width - _PART) + low
         lut = (self.chunks > 1) * (upper + 1)
         ff = (self.chunks > 1) * (upper + _PART)
-        if self.spare:
+        if self.rows:
             row = self.multiplier.width + 3
-            lut += 2 * row
-            ff += 3 * row + upper
-        return Resources(lut4=lut, ff=ff, dsp=self.chunks)
+            lut, ff = lut + 2 * row, ff + 3 * row + upper
+        elif self.wide:
+            width = self.range.width - _PART
+            lut, ff = lut + 2 * width, ff + 2 * width + 2 * _PART
+        return Resources(lut4=lut, ff=ff, dsp=self.chunks * (1 + self.wide))
 
     def build(self, m: Module, d: Value, multiplier: Value) -> Value:
         """The product, `latency` clocks later, as a signed value."""
-        target = self.target
-        low = d[:_PART] if self.spare else d
-        low_width = len(low) + (not low.shape().signed)
-        parts = [
-            multiply(m, low, part, low_width + len(part), target=target)
-            for part in (multiplier[at : at + _PART] for at in range(0, len(multiplier), _PART))
-        ]
-        upper = parts[1] if self.chunks > 1 else None
-        lower = parts[0]
-        if self.spare:
-            extra = self._rows(m, d[_PART:], multiplier)
-            width = shape_of(self.range).width + 1 - _PART
-            if upper is None:  # the rows sit on the lower part's upper bits
-                total = carry.add(m, carry.floored(lower, _PART), extra, width, target=target)
-                return Cat(register(m, lower[:_PART]), register(m, total)).as_signed()
-            upper = register(m, carry.add(m, upper, extra, width, target=target))
-            lower = register(m, lower)
-        if upper is None:
-            return lower
-        width = shape_of(self.range).width + 1 - _PART
-        total = carry.add(m, carry.floored(lower, _PART), upper, width, target=target)
-        return Cat(register(m, lower[:_PART]), register(m, total)).as_signed()
+        parts = [multiplier[at : at + _PART] for at in range(0, len(multiplier), _PART)]
+        if not (self.rows or self.wide):
+            return self._shifted_sum(m, *self._products(m, d, parts))
+        lower = self._products(m, d[:_PART], parts)
+        rest = d[_PART:].as_signed() if self.d.signed else d[_PART:]
+        if self.rows:
+            lower[-1], passed = self._plus(m, lower[-1], self._rows(m, rest, multiplier), self.chunks == 1)
+            if passed is not None:
+                return Cat(passed, lower[-1]).as_signed()
+            return self._shifted_sum(m, register(m, lower[0]), lower[1])
+        upper = self._products(m, rest, parts)
+        if self.chunks == 1:
+            return self._shifted_sum(m, lower[0], upper[0])
+        # lower[0] + (lower[1] + upper[0]) * 2^17 + upper[1] * 2^34
+        cross, _ = self._plus(m, lower[1], upper[0], False)
+        cross = self._shifted_sum(m, cross, register(m, upper[1]))
+        return self._shifted_sum(m, register(m, register(m, lower[0])), cross)
+
+    def _products(self, m: Module, d: Value, parts: list[Value]) -> list[Value]:
+        width = len(d) + (not d.shape().signed)
+        return [multiply(m, d, part, width + len(part), target=self.target) for part in parts]
+
+    def _shifted_sum(self, m: Module, low: Value, high: Value | None = None) -> Value:
+        """low + high * 2^17, registered; low alone passes."""
+        if high is None:
+            return low
+        width = max(len(low) - _PART, len(high)) + 1
+        width = min(width, shape_of(self.range).width + 1 - _PART)
+        total = carry.add(m, carry.floored(low, _PART), high, width, target=self.target)
+        return Cat(register(m, low[:_PART]), register(m, total)).as_signed()
+
+    def _plus(self, m: Module, a: Value, b: Value, cut: bool) -> tuple[Value, Value | None]:
+        """a + b, or with `cut` (a >> 17) + b and the bits that pass; registered."""
+        base = carry.floored(a, _PART) if cut else a
+        width = min(max(len(base), len(b)) + 1, shape_of(self.range).width + 1 - _PART)
+        total = register(m, carry.add(m, base, b, width, target=self.target))
+        return total, register(m, a[:_PART]) if cut else None
 
     def _rows(self, m: Module, high: Value, multiplier: Value) -> Value:
         """(the one or two bits of d from bit 17) * M, two clocks later; a sign counts -2."""
