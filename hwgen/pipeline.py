@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hwgen import report
 from hwgen.emit import board_top
 from hwgen.emit.manifest import Manifest, StreamPort
-from hwgen.emit.testbench import bench_verilog
+from hwgen.emit.testbench import write_testbench
 from hwgen.emit.verilog import identifier, to_verilog
 from hwgen.engines import stream
 from hwgen.flow import board as boards
@@ -37,7 +37,6 @@ from hwgen.net import Net, digest
 from hwgen.passes.run import run_passes
 from hwgen.plan.choose import Planner
 from hwgen.plan.plan import Plan
-from hwgen.support import resources
 from hwgen.support.errors import FitError, UsageError
 from hwgen.support.files import write_atomic
 from hwgen.support.progress import Progress, silent
@@ -149,10 +148,10 @@ class Design:
         facts = self.manifest()
         write_atomic(self.folder / "rtl" / f"{self.name}.v", self.verilog)
         facts.write(self.folder / "manifest.json")
-        bench = self.folder / "testbench"
-        write_atomic(bench / "bench.v", bench_verilog(facts))
-        for path in sorted(resources.folder("sim").rglob("*.v")):
-            write_atomic(bench / path.name, path.read_text())
+        inputs = self.net.random_inputs(2)
+        expected = execute(self.graph, inputs)
+        values = {port.name: {**inputs, **expected}[port.tensor] for port in facts.ports}
+        write_testbench(self.folder / "testbench", facts, f"../rtl/{self.name}.v", values)
         return self._report({})
 
     def verify(
