@@ -73,16 +73,36 @@ def test_fifo_full_pace_and_latency(make):
     assert clocks[0] - first[0] == dut.latency
 
 
-@pytest.mark.parametrize("depth", [1, 2, 5, 9])
-@pytest.mark.parametrize("block", [False, True])
-def test_fifo_holds_its_depth(depth, block):
-    """Nothing is taken out, yet `depth` beats go in; and valid comes up without ready."""
-    dut = block_fifo(1 << depth.bit_length()) if block else StreamFifo(shape=INT8, lanes=2, depth=depth)
+def held_back(dut, clocks: int = 80) -> tuple[int, bool]:
+    """Beats that go in, and valid at the end, while nothing is ever taken out."""
     bench = Bench(dut)
-    bench.send(dut.i, beats(values(2 * depth), 2), gaps=0)
-    seen = bench.never_ready(dut.o, 4 * depth + 40)
+    taken = []
+
+    async def source(ctx):
+        ctx.set(dut.i.valid, 1)
+        for _ in range(clocks):
+            _, _, ready = await ctx.tick().sample(dut.i.ready)
+            taken.append(ready)
+
+    bench.add(source)
+    seen = bench.never_ready(dut.o, clocks)
     bench.run()
-    assert seen[-1]
+    return sum(taken), seen[-1]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5, 9, 16])
+def test_fifo_holds_its_depth(depth):
+    taken, valid = held_back(StreamFifo(shape=INT8, lanes=2, depth=depth))
+    assert max(depth, 4) <= taken <= max(depth, 4) + 1 and valid
+    taken, valid = held_back(block_fifo(1 << depth.bit_length()))
+    assert taken >= depth and valid
+
+
+def test_valid_comes_without_ready():
+    for lanes in ((1, 4), (4, 1), (2, 3), (3, 2)):
+        dut = WidthConverter(shape=INT8, lanes_in=lanes[0], lanes_out=lanes[1])
+        assert held_back(dut)[1]
+    assert held_back(Pad(shape=(1, 1, 2), value=INT8, pad=(1, 0, 1, 0), constant=3, lanes=2)) == (0, True)
 
 
 def test_fifo_large_uses_block_ram():
