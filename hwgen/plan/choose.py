@@ -100,12 +100,17 @@ class Planner:
     def _of(self, node: Node, target: Target) -> list[_Choice]:
         """All foldings of a layer in all product forms, without those that are worse in everything."""
         out = self.graph.tensors[node.output].shape
-        found = []
+        found, refused = [], "no folding"
         for folding in ask(node, self.graph, "foldings"):
             cycles = out[0] * out[1] * ask(node, self.graph, "interval", folding)
             for product in ask(node, self.graph, "products", folding, target):
                 form = replace(folding, product=product)
-                found.append(_Choice(form, cycles, ask(node, self.graph, "cost", form, target)))
+                try:
+                    found.append(_Choice(form, cycles, ask(node, self.graph, "cost", form, target)))
+                except ValueError as error:  # components refuse what they cannot be: too deep, too wide
+                    refused = str(error)
+        if not found:
+            raise FitError(f"cannot be built for {target.name}: {refused}", where=node.name)
         found.sort(key=lambda c: (c.cycles, c.cost.lut4, c.cost.dsp, c.cost.bram))
         kept: list[_Choice] = []
         for choice in found:
