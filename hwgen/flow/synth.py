@@ -28,7 +28,7 @@ LOG = "synth.log"
 SCRIPT = "synth.ys"
 _STAGE = "synth"
 _STATISTICS = "statistics.json"
-_VERSION = 3  # of what this stage does, for its stamp
+_VERSION = 4  # of what this stage does, for its stamp
 
 # Wide LUT muxes (PFUMX, L6MUX21) make adder-heavy designs up to twice as large.
 OPTIONS = ("-nowidelut",)
@@ -37,7 +37,7 @@ _OPTION = re.compile(r"-[a-z0-9]+")
 _MODULE = re.compile(r"^\s*module\s+\\?([^\s(#;]+)", re.MULTILINE)
 _PASS = re.compile(r"^(?:\d+\.)+\s+Executing (.+?) pass")
 # Yosys' top-level steps in order with the share of the time at which they start (measured).
-_STEPS = {"PROC": 0.05, "SHARE": 0.2, "MEMORY_LIBMAP": 0.35, "SIMPLEMAP": 0.5, "ABC9": 0.6, "AUTONAME": 0.9}
+_STEPS = {"PROC": 0.05, "SHARE": 0.2, "MEMORY_LIBMAP": 0.4, "SIMPLEMAP": 0.5, "ABC": 0.6, "AUTONAME": 0.8}
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,10 @@ def test_resources_by_region(source, tmp_path):
     assert result.regions == {
         "": _counts(ff=20),
         "core.mac": _counts(lut4=20, ff=20, dsp=1),
-        "core.count": _counts(lut4=17, ff=16),
+        "core.count": _counts(lut4=16, ff=16),
     }
-    assert result.resources == _counts(lut4=37, ff=56, dsp=1)
-    assert result.cells == {"CCU2C": 18, "LUT4": 1, "MULT18X18D": 1, "TRELLIS_FF": 56}
+    assert result.resources == _counts(lut4=36, ff=56, dsp=1)
+    assert result.cells == {"CCU2C": 18, "MULT18X18D": 1, "TRELLIS_FF": 56}
     design = json.loads(result.netlist.read_text())
     carries = [c for c in design["modules"]["top"]["cells"].values() if c["type"] == "CCU2C"]
     assert sum(c["connections"]["COUT"] == ["x"] for c in carries) == 2  # the ends of the two chains
@@ -59,7 +59,7 @@ def test_resources_by_region(source, tmp_path):
 
 def test_without_regions_the_result_is_the_same_hardware(source, tmp_path):
     result = synth.synthesise([source], "top", "ecp5", tmp_path / "out")
-    assert result.resources == _counts(lut4=37, ff=56, dsp=1) == result.regions[""]
+    assert result.resources == _counts(lut4=36, ff=56, dsp=1) == result.regions[""]
 
 
 def test_resumes_and_notices_changes(source, tmp_path, monkeypatch):
