@@ -16,7 +16,8 @@ Schema 1 (JSON object):
 - ``layers``: ``name``, ``kind``, ``inputs``, ``output`` (tensors), ``shape``, ``range``, ``macs``,
   ``weights``, ``description``, in the order of computation;
 - ``edges``: how the model's user sees inputs and outputs: ``port``, ``name``, ``shape`` (batch excluded),
-  ``dtype``, and for float edges ``scale`` and ``zero_point``, else null.
+  ``dtype``, and for float edges ``scale`` and ``zero_point``, else null; ``softmax``: whether the host
+  still has to apply one, in float, after dequantising.
 """
 
 from __future__ import annotations
@@ -196,6 +197,7 @@ class Manifest:
                 "dtype": edge.dtype,
                 "scale": edge.affine.scale if edge.affine else None,
                 "zero_point": edge.affine.zero_point if edge.affine else None,
+                "softmax": edge.softmax is not None,
             }
             for direction, side in (("in", graph.inputs), ("out", graph.outputs))
             for edge in side
