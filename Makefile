@@ -30,7 +30,7 @@ lint: $(VENV)/dev
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations=15 -m 'not slow'
 
 test-all: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
