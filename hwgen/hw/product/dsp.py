@@ -17,19 +17,22 @@ from hwgen.hw.product.form import (
     levels,
     product_bounds,
     range_of,
+    register,
     sum_tree,
     tree_cost,
 )
-from hwgen.hw.stream import shape_of
 from hwgen.numeric.ranges import Range
 from hwgen.targets import GENERIC, Target
 from hwgen.targets.resources import Resources
+
+#: Multipliers stand in few rows, far from most LUTs: a register of its own halves the way to the adders.
+PRODUCT_LATENCY = 3
 
 
 class DspForm(ProductForm):
     """sum_l w_l * x_l on `simd` multipliers with registered inputs and outputs, then a pipelined adder tree.
 
-    Latency: 2 + log2(simd). ECP5: simd MULT18X18D and about 18 LUT4 for each adder of the tree.
+    Latency: 3 + log2(simd). ECP5: simd MULT18X18D and about 18 LUT4 for each adder of the tree.
     """
 
     name = "dsp"
@@ -48,12 +51,13 @@ class DspForm(ProductForm):
     @classmethod
     def cost(cls, simd: int, weight: Range, value: Range, accumulator: Range) -> Resources:
         width = accumulator.width
-        total = tree_cost(simd, (weight * value).width)
-        return total + Resources(lut4=chain_luts(width), ff=width, dsp=simd)
+        product = (weight * value).width
+        total = tree_cost(simd, product)
+        return total + Resources(lut4=chain_luts(width), ff=width + simd * product, dsp=simd)
 
     @property
     def latency(self) -> int:
-        return 2 + levels(self.simd)
+        return PRODUCT_LATENCY + levels(self.simd)
 
     @property
     def word_bits(self) -> int:
@@ -68,10 +72,10 @@ class DspForm(ProductForm):
         for lane, x in enumerate(lanes):
             low, high = product_bounds(self.weights[0, :, lane], self.value)
             code = word[lane * width : (lane + 1) * width]
-            shape = shape_of(range_of(low, high))
+            bounds = range_of(low, high)
             weight = code.as_signed() if self.weight.signed else code
-            product = multiply(m, x, weight, shape.width, target=self.target)
-            terms.append(Term(product if shape.signed else product.as_unsigned(), low, high))
+            product = multiply(m, x, weight, bounds.width, target=self.target)
+            terms.append(Term(register(m, product, bounds, "near"), low, high))
         root, _ = sum_tree(m, terms, target=self.target)
         return [Sum(root.value)]
 

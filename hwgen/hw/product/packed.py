@@ -22,6 +22,7 @@ from amaranth.hdl import C, Cat, Module, Value
 
 from hwgen.hw import carry
 from hwgen.hw.multiply import multiply
+from hwgen.hw.product.dsp import PRODUCT_LATENCY
 from hwgen.hw.product.form import (
     ProductForm,
     Sum,
@@ -44,7 +45,7 @@ MAX_OVERLAP = 8
 
 
 class PackedForm(ProductForm):
-    """Two outputs, `simd` multipliers. Latency: 2 + log2(simd), 2 more where the products overlap.
+    """Two outputs, `simd` multipliers. Latency: 3 + log2(simd), 2 more where the products overlap.
 
     W8A8 on 18 bits: s = 10, 5 overlapping bits (6 for activations 0..255).
     """
@@ -82,12 +83,13 @@ class PackedForm(ProductForm):
     def cost(cls, simd: int, weight: Range, value: Range, accumulator: Range) -> Resources:
         shift, overlap = cls._shift_overlap(weight, value)
         product, width = (weight * value).width, accumulator.width
-        total = Resources(lut4=2 * chain_luts(width), ff=2 * width, dsp=simd)
+        near = simd * (shift + weight.width)
+        total = Resources(lut4=2 * chain_luts(width), ff=2 * width + near, dsp=simd)
         if not overlap:
             return total + tree_cost(simd, product) + tree_cost(simd, product + 1)
         rows = [size for size in range(overlap, 0, -2)]
         low = sum(chain_luts(size) if size > 2 else 2 for size in rows) + 2 * (overlap - 2)
-        total += Resources(lut4=low + chain_luts(overlap), ff=sum(rows) + 2 * overlap) * simd
+        total += Resources(lut4=low + chain_luts(overlap), ff=sum(rows) + 3 * overlap) * simd
         for term in (product + 1, shift, overlap):
             total += tree_cost(simd, term)
         finished = product + levels(simd)
@@ -96,7 +98,7 @@ class PackedForm(ProductForm):
 
     @property
     def latency(self) -> int:
-        return 2 + levels(self.simd) + (2 if self.overlap else 0)
+        return PRODUCT_LATENCY + levels(self.simd) + (2 if self.overlap else 0)
 
     @property
     def lane_bits(self) -> int:
@@ -130,9 +132,9 @@ class PackedForm(ProductForm):
             packed = Cat(first, sign.replicate(self.shift - self.first.width), upper)
             packed = packed.as_signed() if self.upper.signed else packed
             width = self.shift + self._upper_range(lane).width
-            products.append(multiply(m, x, packed, width, target=self.target))
+            products.append(register(m, multiply(m, x, packed, width, target=self.target), name="near"))
             if self.overlap:
-                lows.append(_low_product(m, x, low, self.overlap, self.target))
+                lows.append(register(m, _low_product(m, x, low, self.overlap, self.target)))
         return self._overlapped(m, products, lows) if self.overlap else self._apart(m, products)
 
     def _upper_bounds(self, lane: int) -> tuple[np.ndarray, np.ndarray]:
