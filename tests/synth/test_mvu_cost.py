@@ -45,7 +45,7 @@ def assert_near(estimate: Resources, real: Resources) -> None:
 # form, simd, pe, rom, weights, most LUT4 sites
 MVUS = [
     ("dsp", 4, 4, "bram", Range(-127, 127), 320),
-    ("dsp2", 4, 4, "bram", Range(-127, 127), 620),
+    ("dsp2", 4, 4, "bram", Range(-127, 127), 560),
     ("dsp2", 4, 2, "bram", Range(-8, 7), 140),
     ("lut", 4, 2, "bram", Range(-127, 127), 760),
     ("lut", 1, 2, "bram", Range(-127, 127), 220),

@@ -88,7 +88,7 @@ class PackedForm(ProductForm):
         if not overlap:
             return total + tree_cost(simd, product) + tree_cost(simd, product + 1)
         rows = [size for size in range(overlap, 0, -2)]
-        low = sum(chain_luts(size) if size > 2 else 2 for size in rows) + 2 * (overlap - 2)
+        low = sum(chain_luts(size) if size > 2 else 2 for size in rows) + max(2, 4 * overlap - 18)
         total += Resources(lut4=low + chain_luts(overlap), ff=sum(rows) + 3 * overlap) * simd
         for term in (product + 1, shift, overlap):
             total += tree_cost(simd, term)
@@ -221,5 +221,6 @@ def _low_product(m: Module, x: Value, w: Value, width: int, target: Target) -> V
             pairs.append(register(m, rows.as_unsigned()))
     total = pairs[0]
     for at, pair in enumerate(pairs[1:], 1):
-        total = (total + (pair << (2 * at)))[:width]
+        upper = total[2 * at :]  # four bits at most: LUTs, no carry chain
+        total = Cat(total[: 2 * at], (upper + pair)[: len(upper)])
     return register(m, total)
