@@ -21,8 +21,8 @@ demo: $(BIN)/hwgen
 	@mkdir -p $(DEMO)
 	$(BIN)/python examples/digits/inputs.py $(DEMO)/digits.npy --count 120
 	$(BIN)/hwgen inspect examples/digits/digits.tflite
-	$(BIN)/hwgen verify examples/digits/digits.tflite --board ulx3s-85f --fps 20000 --inputs $(DEMO)/digits.npy -o $(DEMO)
-	$(BIN)/hwgen build examples/digits/digits.tflite --board ulx3s-85f --fps 20000 -o $(DEMO)
+	$(BIN)/hwgen verify examples/digits/digits.tflite --board ulx3s-85f --fps 10000 --inputs $(DEMO)/digits.npy -o $(DEMO)
+	$(BIN)/hwgen build examples/digits/digits.tflite --board ulx3s-85f --fps 10000 -o $(DEMO)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

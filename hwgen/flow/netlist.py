@@ -10,6 +10,7 @@ from typing import Any
 # bits and two that its write port blocks.
 _ECP5_LUT_SITES = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
 _ECP5_KINDS = {"TRELLIS_FF": "ff", "MULT18X18D": "dsp", "DP16KD": "bram", "PDPW16KD": "bram"}
+_CARRY_PINS = frozenset(("A0", "B0", "C0", "D0", "A1", "B1", "C1", "D1", "CIN", "S0", "S1", "COUT"))
 RESOURCES = ("lut4", "ff", "dsp", "bram", "spram")
 
 
@@ -27,8 +28,11 @@ def clean_carries(module: dict[str, Any]) -> tuple[int, int]:
         if cell["type"] != "CCU2C":
             continue
         pins = cell["connections"]
+        for pin in _CARRY_PINS - pins.keys():  # Yosys leaves out what an instance does not name
+            pins[pin] = ["x"]  # what nextpnr takes as "no net"; it fails on a missing pin
+            cell["port_directions"][pin] = "output" if pin in ("S0", "S1", "COUT") else "input"
         if pins.get("COUT") not in (None, [], ["x"]) and not any(bit in read for bit in pins["COUT"]):
-            pins["COUT"] = ["x"]  # what nextpnr takes as "no net"; it fails on a missing pin
+            pins["COUT"] = ["x"]
             dangling += 1
         if pins.get("CIN") in (["0"], ["1"]) and _ignores_carry(cell, read):
             pins["CIN"] = ["x"]

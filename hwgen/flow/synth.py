@@ -28,7 +28,7 @@ LOG = "synth.log"
 SCRIPT = "synth.ys"
 _STAGE = "synth"
 _STATISTICS = "statistics.json"
-_VERSION = 4  # of what this stage does, for its stamp
+_VERSION = 9  # of what this stage does, for its stamp
 
 # Wide LUT muxes (PFUMX, L6MUX21) make adder-heavy designs up to twice as large.
 OPTIONS = ("-nowidelut",)
