@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 
+from hwgen.hw import carry
 from hwgen.hw.product.form import register
 from hwgen.hw.staircase.form import NoForm, StaircaseForm
 from hwgen.hw.staircase.rows import Field
@@ -48,7 +49,9 @@ class ComparatorForm(StaircaseForm):
         return fields
 
     def build(self, m: Module, x: Value, row: dict[str, Value]) -> Value:
-        reached: list[Value] = [register(m, x >= row[f"step{k}"]) for k in range(self.count)]
+        reached: list[Value] = [
+            register(m, at_least(m, x, row[f"step{k}"], self.target)) for k in range(self.count)
+        ]
         groups = [reached[at : at + 4] for at in range(0, self.count, 4)]
         counts = [register(m, _count(group)) for group in groups]
         if len(counts) > 1:
@@ -68,6 +71,12 @@ class ComparatorForm(StaircaseForm):
         return Resources(lut4=lut, ff=self.count + count + width)
 
 
+def at_least(m: Module, x: Value, step: Value, target: Target) -> Value:
+    """x >= step, as the sign of one carry chain (a comparison of signed values would take two)."""
+    width = max(len(value) + (not value.shape().signed) for value in (x, step)) + 1
+    return ~carry.subtract(m, x, step, width, target=target)[-1]
+
+
 def _count(flags: list[Value]) -> Value:
     """Sum of a few small values."""
     total = flags[0]
@@ -76,4 +85,4 @@ def _count(flags: list[Value]) -> Value:
     return total
 
 
-__all__ = ["MAX_STEPS", "ComparatorForm"]
+__all__ = ["MAX_STEPS", "ComparatorForm", "at_least"]

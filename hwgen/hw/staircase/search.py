@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from hwgen.hw.product.form import bits_of, register
 from hwgen.hw.rom import Rom, rom_cost
+from hwgen.hw.staircase.comparators import at_least
 from hwgen.hw.staircase.form import StaircaseForm
 from hwgen.hw.staircase.rows import Field
 from hwgen.hw.stream import shape_of
@@ -69,7 +70,7 @@ class SearchForm(StaircaseForm):
             for _ in range(Rom.latency):
                 x, found, index = register(m, x), register(m, found), register(m, index)
             step = table.data.as_signed() if self.step.signed else table.data
-            found = register(m, Cat(x >= step, found))
+            found = register(m, Cat(at_least(m, x, step, self.target), found))
             x, index = register(m, x), register(m, index)
         y = Signal(shape_of(self.stair.range), name="y", reset_less=True)
         m.d.sync += y.eq(Mux(row["falling"], row["base"] - found, row["base"] + found))
