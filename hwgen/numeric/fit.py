@@ -25,6 +25,7 @@ from math import ceil
 
 import numpy as np
 
+from hwgen.numeric.exceptions import MAX_EXCEPTIONS, solutions, with_unused
 from hwgen.numeric.linear import LinearFit, is_exact
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rising import Bounds, Rising, hidden_levels, rising
@@ -63,8 +64,12 @@ def fit_linear(
     best = _fit_rows(stair, rows, split_at, weights)
     if best is None:
         levels = hidden_levels(rows)
-        if levels is not None:
-            best = _fit_rows(stair, rising(stair, levels), split_at, weights)
+        finer = None if levels is None else rising(stair, levels)
+        if finer is not None:
+            best = _fit_rows(stair, finer, split_at, weights)
+        for kind in (rows, finer):
+            if best is None and kind is not None:
+                best = _fit_exceptional(stair, kind, split_at, weights)
     if best is not None and not is_exact(stair, best):
         raise AssertionError("a fitted staircase differs from its steps")  # cannot happen: solved above
     return best
@@ -82,6 +87,34 @@ def _fit_rows(stair: Staircase, rows: Rising, split_at: Ints | None, weights: We
     return min(fits, key=lambda fit: weigh(fit, weights)) if fits else None
 
 
+def _fit_exceptional(
+    stair: Staircase, rows: Rising, split_at: Ints | None, weights: Weights
+) -> LinearFit | None:
+    """The cheapest line with the fewest exceptions that will do."""
+    bounds = rows.constraints()
+    slope = _best_slope(rows, bounds, None)
+    moving = replace(bounds, used=bounds.used & rows.moves[:, None])
+    centres, windows = [], []
+    for place in _centres(rows, bounds, slope, split_at):
+        centre, window = _windowed(rows, place)
+        if window.width <= 2 * weights.operand - 2:
+            centres.append(centre)
+            windows.append(window)
+    for count in range(1, MAX_EXCEPTIONS + 1):
+        fits = []
+        for number, shift, zeros, multiplier, offset, exceptions in solutions(
+            moving, slope, rows.count, centres, count
+        ):
+            where = centres[number], windows[number]
+            fit = _assembled(stair, rows, where, shift, zeros, multiplier, offset, None, exceptions)
+            whole = with_unused(fit) if _holds(fit) else None
+            if whole is not None and is_exact(stair, whole):
+                fits.append(whole)
+        if fits:
+            return min(fits, key=lambda fit: weigh(fit, weights))
+    return None
+
+
 def weigh(fit: LinearFit, weights: Weights) -> float:
     """LUT4 equivalents of a fit: products by parts of the operand's width, rows of LUTs for the rest of d."""
     multiplier = int(fit.multiplier.max()).bit_length()
@@ -92,6 +125,9 @@ def weigh(fit: LinearFit, weights: Weights) -> float:
         adders += 2 * multiplier
         parts *= 1 if fit.operand.width <= weights.operand + 1 else 2
     table = sum(varying_bits(a) for a in (fit.centre, fit.multiplier, fit.offset)) + bool(fit.still.any())
+    if fit.exceptions is not None:
+        table += fit.operand.width * fit.exceptions.shape[1]
+        adders += fit.operand.width * fit.exceptions.shape[1]
     return weights.part * parts + weights.table * table + adders
 
 
@@ -145,43 +181,64 @@ def _fits_around(
     stair: Staircase, rows: Rising, centre: Ints, solver: _Solver, weights: Weights
 ) -> Iterator[LinearFit]:
     """Exact fits with d = x + centre."""
-    moves = rows.moves
-    low, high = rows.window_need()
-    window = _window((low + centre)[moves], (high + centre)[moves])
-    if moves.any():  # rows that stand still must not widen d
-        centre = np.where(moves, centre, np.clip(0, centre[moves].min(), centre[moves].max()))
-    table = None if rows.top == stair.range.hi - stair.range.lo else _table(rows)
+    centre, window = place = _windowed(rows, centre)
     smallest = solver.smallest_shift
     if smallest is None or window.width > 2 * weights.operand - 2:
         return
     for shift in range(smallest, smallest + EXTRA_SHIFTS + 1):
         solved = solver.solve(shift, centre)
-        if solved is None:
-            continue
-        multiplier, offset, zeros = solved
-        multiplier, offset = np.where(moves, multiplier, 0), np.where(moves, offset, rows.first << shift)
-        below = offset
-        if solver.middle is not None:
-            base = np.int64(solver.middle) << shift
-            mask = (np.int64(1) << shift) - (np.int64(1) << zeros)
-            below = np.where(moves, base + (~(offset - base) & mask), offset)
-        fit = LinearFit(
-            centre=centre,
-            multiplier=multiplier,
-            offset=offset,
-            below=below,
-            falling=stair.sign < 0,
-            still=~moves,
-            table=table,
-            window=window,
-            shift=shift,
-            zeros=zeros,
-            middle=solver.middle,
-            clamp=stair.range,
-            x=stair.input_range,
-        )
-        if _holds(fit):
-            yield fit
+        if solved is not None:
+            multiplier, offset, zeros = solved
+            fit = _assembled(stair, rows, place, shift, zeros, multiplier, offset, solver.middle, None)
+            if _holds(fit):
+                yield fit
+
+
+def _windowed(rows: Rising, centre: Ints) -> tuple[Ints, Range]:
+    """The centres, those of rows that stand still kept from widening d, and the window of d."""
+    moves = rows.moves
+    low, high = rows.window_need()
+    window = _window((low + centre)[moves], (high + centre)[moves])
+    if moves.any():
+        centre = np.where(moves, centre, np.clip(0, centre[moves].min(), centre[moves].max()))
+    return centre, window
+
+
+def _assembled(
+    stair: Staircase,
+    rows: Rising,
+    place: tuple[Ints, Range],
+    shift: int,
+    zeros: int,
+    multiplier: Ints,
+    offset: Ints,
+    middle: int | None,
+    exceptions: Ints | None,
+) -> LinearFit:
+    """The fit with its mirrored offset, its table, and rows that stand still."""
+    moves = rows.moves
+    multiplier, offset = np.where(moves, multiplier, 0), np.where(moves, offset, rows.first << shift)
+    below = offset
+    if middle is not None:
+        base = np.int64(middle) << shift
+        mask = (np.int64(1) << shift) - (np.int64(1) << zeros)
+        below = np.where(moves, base + (~(offset - base) & mask), offset)
+    return LinearFit(
+        centre=place[0],
+        multiplier=multiplier,
+        offset=offset,
+        below=below,
+        falling=stair.sign < 0,
+        still=~moves,
+        table=None if rows.top == stair.range.hi - stair.range.lo else _table(rows),
+        exceptions=exceptions,
+        window=place[1],
+        shift=shift,
+        zeros=zeros,
+        middle=middle,
+        clamp=stair.range,
+        x=stair.input_range,
+    )
 
 
 def _table(rows: Rising) -> Ints:

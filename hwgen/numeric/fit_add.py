@@ -196,6 +196,7 @@ def _assembled(
         falling=np.zeros(1, dtype=bool),
         still=np.zeros(1, dtype=bool),
         table=None,
+        exceptions=None,
         window=Range.bits(total.width, total.signed),
         shift=shift,
         zeros=0,

@@ -26,7 +26,7 @@ class LinearFit:
     middle: None where one offset serves both sides of d = 0 (below equals offset); else the value z that the
     function has around d = 0, and the offsets are mirror images: offset = middle * 2^shift + u and
     below = middle * 2^shift + ((~u mod 2^shift), its low `zeros` bits zero), 0 <= u < 2^shift.
-    x: range of the inputs that the rows can meet.
+    exceptions: None or (rows, n) values of d. x: range of the inputs that the rows can meet.
     """
 
     centre: Ints
@@ -36,6 +36,7 @@ class LinearFit:
     falling: np.ndarray
     still: np.ndarray
     table: Ints | None
+    exceptions: Ints | None
     window: Range
     shift: int
     zeros: int
@@ -67,6 +68,8 @@ class LinearFit:
         operand = self.operand
         low = self.multiplier * operand.lo + np.minimum(self.offset, self.below)
         high = self.multiplier * operand.hi + np.maximum(self.offset, self.below)
+        if self.exceptions is not None:
+            high = high + (1 << self.zeros)
         return Range(int(low.min()), int(high.max()))
 
     def on(self, x: Ints, rows: Ints | slice = slice(None)) -> Ints:
@@ -75,7 +78,10 @@ class LinearFit:
         centre, multiplier, offset, below, falling, still = (a[rows][:, None] for a in fields)
         d = np.where(still, 0, x + centre)
         inside = np.clip(d, self.window.lo, self.window.hi)
-        z = (multiplier * inside + np.where(d < 0, below, offset)) >> self.shift
+        total = multiplier * inside + np.where(d < 0, below, offset)
+        if self.exceptions is not None:
+            total += np.any(d[:, :, None] == self.exceptions[rows][:, None, :], axis=2) * (1 << self.zeros)
+        z = total >> self.shift
         z = np.clip(z, 0, self.top)
         z = np.where(d < self.window.lo, 0, np.where(d > self.window.hi, self.top, z))
         if self.table is not None:
@@ -108,6 +114,9 @@ def is_exact(stair: Staircase, fit: LinearFit) -> bool:
     if not np.all((at_step & under_step) | ~reachable):
         return False
     corner = np.array([0, fit.window.lo, fit.window.hi + 1], dtype=np.int64)[None, :] - fit.centre[:, None]
+    if fit.exceptions is not None:  # places of their own, and where the line takes over again
+        special = fit.exceptions - fit.centre[:, None]
+        corner = np.concatenate([corner, special, special + 1, special + 2], axis=1)
     x = np.clip(np.concatenate([corner, corner - 1, lo, hi], axis=1), lo, hi)
     count = np.sum(steps[:, None, :] <= x[:, :, None], axis=2)
     return bool(np.all(fit.on(x) == base + sign * count))

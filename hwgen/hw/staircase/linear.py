@@ -46,6 +46,8 @@ class LinearForm(StaircaseForm):
         self.product = self._cheapest_product(dsp_price)
         offsets = Range.of(np.concatenate([fit.offset, fit.below]))
         total = self.product.range + offsets
+        if fit.exceptions is not None:
+            total = total | (total + (1 << fit.zeros))
         self.z = Range(total.lo >> fit.shift, total.hi >> fit.shift)
         self.base = self._base()
 
@@ -75,9 +77,13 @@ class LinearForm(StaircaseForm):
         return "flip" if clamp.lo == -(1 << (clamp.width - 1)) and self.fit.top < 1 << clamp.width else "add"
 
     @property
+    def _exceptions(self) -> int:
+        return 0 if self.fit.exceptions is None else self.fit.exceptions.shape[1]
+
+    @property
     def _adds(self) -> bool:
         """Whether there is an offset at all."""
-        return bool(self.fit.offset.any() or self.fit.below.any())
+        return bool(self.fit.offset.any() or self.fit.below.any() or self._exceptions)
 
     @property
     def _add_stage(self) -> int:
@@ -107,6 +113,9 @@ class LinearForm(StaircaseForm):
             fields.append(Field("centre", fit.centre, 0))
         if fit.still.any():
             fields.append(Field("still", fit.still.astype(np.int64), int(self.centred)))
+        if fit.exceptions is not None:
+            for k, places in enumerate(fit.exceptions.T):
+                fields.append(Field(f"exception{k}", places, int(self.centred)))
         if fit.falling.any() and self.base == "add":
             fields.append(Field("falling", fit.falling.astype(np.int64), self.latency - 1))
         return fields
@@ -122,6 +131,8 @@ class LinearForm(StaircaseForm):
         if self.operand.signed:
             operand = operand.as_signed()
         product = self.product.build(m, operand, row["multiplier"])
+        carries = [operand == row[f"exception{k}"] for k in range(self._exceptions)]
+        extra: Value = Cat(*carries).any() if carries else C(0, 1)
         negative: Value = d[-1] if self.d.signed and fit.middle is not None else C(0, 1)
         if "still" in row:
             under, over, negative = under & ~row["still"], over & ~row["still"], negative & ~row["still"]
@@ -130,9 +141,9 @@ class LinearForm(StaircaseForm):
             if stage == self._turn_stage and fit.middle is not None:
                 offset = self._mirror(m, offset, negative)
             if stage < self._add_stage:
-                under, over, negative = (_late(m, flag) for flag in (under, over, negative))
+                under, over, negative, extra = (_late(m, flag) for flag in (under, over, negative, extra))
         if self._adds:
-            z = self._offset(m, product, offset)
+            z = self._offset(m, product, offset, extra)
             under, over = _late(m, under), _late(m, over)
         else:
             z = carry.floored(product, fit.shift)
@@ -151,11 +162,12 @@ class LinearForm(StaircaseForm):
         under = sign & ~upper.all() if window.signed else sign
         return under, ~sign & upper.any()
 
-    def _offset(self, m: Module, product: Value, offset: Value) -> Value:
+    def _offset(self, m: Module, product: Value, offset: Value, extra: Value) -> Value:
         """(product + A) >> shift, registered; the bits below the offsets' last one only truncate."""
         cut = self.fit.shift - self.fit.zeros
         term = carry.floored(product, self.fit.zeros)
-        total = carry.add(m, term, offset, self.z.width + cut, target=self.target)
+        first: Value | int = extra if self._exceptions else 0
+        total = carry.add(m, term, offset, self.z.width + cut, target=self.target, carry=first)
         return register(m, total[cut:], self.z, name="z")
 
     def _mirror(self, m: Module, offset: Value, negative: Value) -> Value:
@@ -211,6 +223,7 @@ class LinearForm(StaircaseForm):
         )
         if self.base == "add":
             lut, ff = lut + fit.clamp.width + 1, ff + fit.clamp.width
+        lut += self._exceptions * (self.operand.width // 2 + 4)
         if self.base == "table":
             rom = self._rom()
             table, blocks = rom_cost(
