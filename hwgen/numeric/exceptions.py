@@ -16,36 +16,39 @@ from hwgen.numeric.linear import LinearFit
 from hwgen.numeric.rising import Bounds
 from hwgen.numeric.rounding import Ints
 
-MAX_EXCEPTIONS = 3
+MAX_EXCEPTIONS = 6
 _SHIFTS = range(20, 41)
 _EXTRA_SHIFTS = 3  # tried beyond the smallest
 _FINEST = 22  # fraction bits of the offset
-_CANDIDATES = 33  # multipliers tried around the best slope
+_CANDIDATES = 21  # multipliers tried around the best slope
 _FAR = np.int64(1) << 60
 
 Solution = tuple[int, int, int, Ints, Ints, Ints]
 """Number of the centre, shift, zeros, multiplier and offset (rows,), exceptions (rows, count) in d."""
 
 
-def solutions(
-    bounds: Bounds, slope: np.ndarray, steps: Ints, centres: Sequence[Ints], count: int
-) -> Iterator[Solution]:
-    """Lines with at most `count` exceptions a row, for every centre, from the smallest shift on.
+def solutions(bounds: Bounds, slope: np.ndarray, steps: Ints, centres: Sequence[Ints]) -> Iterator[Solution]:
+    """Lines with exceptions for every centre, those with the fewest exceptions in any row first.
 
     bounds, slope: of the rows in x. steps: (rows,) how many a row has. Rows that stand still get M = A = 0.
     """
-    found = 0
-    for shift in _SHIFTS:
-        lines = _Lines(bounds, _multipliers(slope, steps, shift), shift, count)
-        if not lines.feasible:
-            continue
-        found += 1
-        for number, centre in enumerate(centres):
-            solved = lines.solve(centre)
-            if solved is not None:
-                yield number, shift, *solved
-        if found > _EXTRA_SHIFTS:
-            return
+    known: dict[int, _Lines] = {}
+
+    def lines(shift: int) -> _Lines:
+        if shift not in known:
+            known[shift] = _Lines(bounds, _multipliers(slope, steps, shift), shift)
+        return known[shift]
+
+    for count in range(1, MAX_EXCEPTIONS + 1):
+        low, high = _SHIFTS.start, _SHIFTS.stop
+        while low < high:  # what is feasible stays so with more bits, but for the candidates' chance
+            middle = (low + high) // 2
+            low, high = (low, middle) if lines(middle).feasible(count) else (middle + 1, high)
+        for shift in range(low, min(low + _EXTRA_SHIFTS + 1, _SHIFTS.stop)):
+            for number, centre in enumerate(centres):
+                solved = lines(shift).solve(centre, count)
+                if solved is not None:
+                    yield number, shift, *solved
 
 
 def _multipliers(slope: np.ndarray, steps: Ints, shift: int) -> Ints:
@@ -61,46 +64,48 @@ def _multipliers(slope: np.ndarray, steps: Ints, shift: int) -> Ints:
 class _Lines:
     """For one shift: bounds of A for every candidate multiplier, the highest lower bounds apart."""
 
-    def __init__(self, bounds: Bounds, multipliers: Ints, shift: int, count: int) -> None:
-        self.multipliers, self.shift, self.count = multipliers, shift, count
-        lower, upper = bounds.used & bounds.lower, bounds.used & ~bounds.lower
+    def __init__(self, bounds: Bounds, multipliers: Ints, shift: int) -> None:
+        self.multipliers, self.shift, count = multipliers, shift, MAX_EXCEPTIONS
+        lower, upper = (np.flatnonzero(kind) for kind in (bounds.lower[0], ~bounds.lower[0]))
         value = bounds.value << shift
-        self.high: list[Ints] = []
-        self.edges: list[Ints] = []  # (rows, count + 1) the highest lower bounds, highest first
-        self.places: list[Ints] = []  # their x
+        high, edges, their = [], [], []
         for m in multipliers:
-            edge = value - m[:, None] * bounds.x
-            self.high.append(np.where(upper, edge - 1, _FAR).min(axis=1))
-            edge = np.where(lower, edge, -_FAR)
+            edge = value[:, upper] - m[:, None] * bounds.x[:, upper] - 1
+            high.append(np.where(bounds.used[:, upper], edge, _FAR).min(axis=1))
+            edge = value[:, lower] - m[:, None] * bounds.x[:, lower]
+            edge = np.where(bounds.used[:, lower], edge, -_FAR)
+            edge = np.pad(edge, ((0, 0), (0, count)), constant_values=-_FAR)  # rows of few steps
+            places = np.pad(bounds.x[:, lower], ((0, 0), (0, count)))
             top = np.argpartition(-edge, count, axis=1)[:, : count + 1]
             order = np.argsort(-np.take_along_axis(edge, top, axis=1), axis=1, kind="stable")
             top = np.take_along_axis(top, order, axis=1)
-            self.edges.append(np.take_along_axis(edge, top, axis=1))
-            self.places.append(np.take_along_axis(bounds.x, top, axis=1))
+            edges.append(np.take_along_axis(edge, top, axis=1))
+            their.append(np.take_along_axis(places, top, axis=1))
+        # by candidate and row: the least upper bound, the highest lower bounds (highest first), their x
+        self.high, self.edges, self.places = np.stack(high), np.stack(edges), np.stack(their)
 
-    @property
-    def feasible(self) -> bool:
+    def feasible(self, count: int) -> bool:
         """Whether each row has a line whose lower bounds but for `count` are met."""
-        return bool(np.any([e[:, -1] <= h for e, h in zip(self.edges, self.high)], axis=0).all())
+        return bool(np.any(self.edges[:, :, count] <= self.high, axis=0).all())
 
-    def solve(self, centre: Ints) -> tuple[int, Ints, Ints, Ints] | None:
+    def solve(self, centre: Ints, count: int) -> tuple[int, Ints, Ints, Ints] | None:
         """(zeros, M, A, exceptions) with the most zeros; None if no number of zeros will do."""
+        moved = self.multipliers * centre
+        edges, high = self.edges[:, :, : count + 1] - moved[:, :, None], self.high - moved
         for zeros in range(self.shift - 8, max(self.shift - _FINEST, 0) - 1, -1):
-            multiplier, offset = np.zeros_like(centre), np.zeros_like(centre)
-            exceptions = np.zeros((len(centre), self.count), dtype=np.int64)
-            fewest = np.full(len(centre), self.count + 1)
-            for m, high, edges, places in zip(self.multipliers, self.high, self.edges, self.places):
-                edges, top = edges - (m * centre)[:, None], high - m * centre
-                low = np.maximum(edges[:, -1], edges[:, 0] - (1 << zeros))
-                a = np.where(top >= _FAR // 2, -((-low) >> zeros) << zeros, top >> zeros << zeros)
-                missed = (edges[:, : self.count] > a[:, None]).sum(axis=1)
-                better = (low <= a) & (missed < fewest)
-                multiplier, offset = np.where(better, m, multiplier), np.where(better, a, offset)
-                fewest = np.where(better, missed, fewest)
-                marked = np.where(edges > a[:, None], places + centre[:, None], _FAR)[:, : self.count]
-                exceptions = np.where(better[:, None], marked, exceptions)
-            if np.all(fewest <= self.count):
-                return zeros, multiplier, offset, exceptions
+            low = np.maximum(edges[:, :, count], edges[:, :, 0] - (1 << zeros))
+            a = np.where(high >= _FAR // 2, -((-low) >> zeros) << zeros, high >> zeros << zeros)
+            missed = np.where(low <= a, (edges[:, :, :count] > a[:, :, None]).sum(axis=2), count + 1)
+            best = missed.argmin(axis=0)[None, :]
+            if np.any(np.take_along_axis(missed, best, axis=0) > count):
+                continue
+            multiplier, offset = (np.take_along_axis(each, best, axis=0)[0] for each in (self.multipliers, a))
+            edge, place = (
+                np.take_along_axis(each[:, :, :count], best[:, :, None], axis=0)[0]
+                for each in (edges, self.places)
+            )
+            exceptions = np.where(edge > offset[:, None], place + centre[:, None], _FAR)
+            return zeros, multiplier, offset, exceptions
         return None
 
 

@@ -25,7 +25,7 @@ from math import ceil
 
 import numpy as np
 
-from hwgen.numeric.exceptions import MAX_EXCEPTIONS, solutions, with_unused
+from hwgen.numeric.exceptions import solutions, with_unused
 from hwgen.numeric.linear import LinearFit, is_exact
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rising import Bounds, Rising, hidden_levels, rising
@@ -100,19 +100,18 @@ def _fit_exceptional(
         if window.width <= 2 * weights.operand - 2:
             centres.append(centre)
             windows.append(window)
-    for count in range(1, MAX_EXCEPTIONS + 1):
-        fits = []
-        for number, shift, zeros, multiplier, offset, exceptions in solutions(
-            moving, slope, rows.count, centres, count
-        ):
-            where = centres[number], windows[number]
-            fit = _assembled(stair, rows, where, shift, zeros, multiplier, offset, None, exceptions)
-            whole = with_unused(fit) if _holds(fit) else None
-            if whole is not None and is_exact(stair, whole):
-                fits.append(whole)
-        if fits:
-            return min(fits, key=lambda fit: weigh(fit, weights))
-    return None
+    best: LinearFit | None = None
+    for number, shift, zeros, multiplier, offset, exceptions in solutions(moving, slope, rows.count, centres):
+        if best is not None and best.exceptions is not None and best.exceptions.shape < exceptions.shape:
+            break
+        where = centres[number], windows[number]
+        fit = _assembled(stair, rows, where, shift, zeros, multiplier, offset, None, exceptions)
+        whole = with_unused(fit) if _holds(fit) else None
+        if whole is None or (best is not None and weigh(whole, weights) >= weigh(best, weights)):
+            continue
+        if is_exact(stair, whole):
+            best = whole
+    return best
 
 
 def weigh(fit: LinearFit, weights: Weights) -> float:

@@ -186,5 +186,7 @@ def hidden_levels(rows: Rising) -> Ints | None:
         if np.ptp(places - unit * position) <= _SPREAD and np.all(np.diff(position) > 0):
             levels = np.concatenate([[0], 1 + position[at], [2 + position[-1]]]).astype(np.int64)
             plain = len(levels) == levels[-1] + 1
-            return None if plain or levels[-1] > MAX_LEVELS else levels
+            shown = np.searchsorted(levels[1:-1], levels[rows.first_step], side="right")
+            odd = np.any(~rows.moves & (shown != rows.first_step))  # a constant that the table never gives
+            return None if plain or odd or levels[-1] > MAX_LEVELS else levels
     return None

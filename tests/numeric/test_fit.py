@@ -124,7 +124,7 @@ def staircases(draw):
     return Staircase(np.stack(steps), base, sign, lo, hi)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(staircases())
 def test_a_fit_is_exact_for_every_input(stair):
     fit = fit_linear(stair)
@@ -133,7 +133,7 @@ def test_a_fit_is_exact_for_every_input(stair):
         assert everywhere(stair, fit)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     staircases(), st.sampled_from(["multiplier", "offset", "below", "centre"]), st.sampled_from([-1, 1, 64])
 )
