@@ -70,8 +70,6 @@ def fit_linear(
         for kind in (rows, finer):
             if best is None and kind is not None:
                 best = _fit_exceptional(stair, kind, split_at, weights)
-    if best is not None and not is_exact(stair, best):
-        raise AssertionError("a fitted staircase differs from its steps")  # cannot happen: solved above
     return best
 
 
@@ -84,7 +82,8 @@ def _fit_rows(stair: Staircase, rows: Rising, split_at: Ints | None, weights: We
         mirrored = bounds.shifted(centre).mirrored(middle)
         tries.append((centre, _Solver(rows, mirrored, _best_slope(rows, mirrored, slope), middle)))
     fits = [fit for centre, solver in tries for fit in _fits_around(stair, rows, centre, solver, weights)]
-    return min(fits, key=lambda fit: weigh(fit, weights)) if fits else None
+    fits.sort(key=lambda fit: weigh(fit, weights))
+    return next((fit for fit in fits if is_exact(stair, fit)), None)
 
 
 def _fit_exceptional(

@@ -60,7 +60,7 @@ class Rising:
         highest = self.steps[np.arange(len(self.count)), np.maximum(self.count - 1, 0)] - 1
         low = np.where(self.first > 0, self.lo, np.where(self.moves, self.steps[:, 0], self.hi + 1))
         high = np.where(self.last < self.top, self.hi, np.where(self.moves, highest, self.lo - 1))
-        return low, high
+        return low, np.where(self.moves, np.maximum(high, low), high)  # one place between under and over
 
     def constraints(self) -> Bounds:
         """Two inequalities a step, and two for the ends of the row where no clamp holds them."""

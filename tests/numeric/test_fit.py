@@ -166,6 +166,20 @@ def test_one_step_constant_and_dead_rows():
     assert constant is not None and everywhere_near_steps(alone, constant)
 
 
+@pytest.mark.parametrize(
+    ("steps", "base", "lo", "hi"),
+    [
+        ([[1, 1, 1, 1, 2, 2, 3], [1] * 7], [0, -1], [0, 0], [3, 0]),  # a constant that no table entry gives
+        ([[1, 1], [-1, -1], [1, 2]], [0, 0, 0], [0, -2, 0], [0, -1, 1]),  # all steps of a row at one input
+    ],
+)
+def test_corners_that_hypothesis_found(steps, base, lo, hi):
+    sign = -np.ones(len(base), dtype=np.int64)
+    stair = Staircase(np.array(steps), np.array(base), sign, np.array(lo), np.array(hi))
+    fit = fit_linear(stair)
+    assert fit is None or everywhere(stair, fit)
+
+
 def test_dead_channels_with_huge_biases():
     """VWW has channels whose bias saturates; they must not widen the multiplier's operand."""
     bias = np.array([100, 1 << 28, -(1 << 28), -3000])
