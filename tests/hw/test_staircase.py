@@ -230,32 +230,40 @@ def test_search_over_many_steps():
     run(stair, lanes=1, form="search")
 
 
-def test_exceptions_to_the_line():
-    """onnxruntime rounds to float32 first: a few inputs fall on ties that no line follows."""
+def float32_rule(rows: int = 16):
+    """(staircase, bias): onnxruntime rounds to float32 first; a few inputs fall on ties off any line."""
     rng = np.random.default_rng(4)
-    scale = (2.0 ** rng.uniform(-10, -8, 16)).astype(np.float32)[:, None]
-    bias = rng.integers(-30000, 30000, 16)[:, None]
-    stair = from_function(
-        lambda x: np.clip(requantize_float32(x + bias, scale, -128), -128, 127),
-        np.full(16, -200000),
-        np.full(16, 200000),
-    )
-    unit = run(stair, form="linear", split_at=-bias[:, 0], words=640)
-    fit = unit.plan.form.fit
+    scale = (2.0 ** rng.uniform(-10, -8, rows)).astype(np.float32)[:, None]
+    bias = rng.integers(-30000, 30000, rows)[:, None]
+
+    def f(x):
+        return np.clip(requantize_float32(x + bias, scale, -128), -128, 127)
+
+    return from_function(f, np.full(rows, -200000), np.full(rows, 200000)), bias[:, 0]
+
+
+def twice_quantised(factor: float, zero: int):
+    """(staircase, bias): a layer's output quantised again, finer or coarser."""
+    first, bias = tflite(5, zero_point=-20, reach=1 << 18)
+
+    def f(q):
+        return np.clip(np.rint(q * factor).astype(np.int64) + zero, -128, 127)
+
+    return first.then(from_function(f, np.array([-128]), np.array([127]))), bias
+
+
+def test_exceptions_to_the_line():
+    stair, bias = float32_rule()
+    fit = run(stair, form="linear", split_at=-bias, words=640).plan.form.fit
     assert fit.exceptions is not None and fit.exceptions.shape[1] <= 3
 
 
-def test_two_staircases_in_a_row():
-    """A layer's output quantised again, finer or coarser: a line, and a table that all channels share."""
-    first, bias = tflite(5, zero_point=-20, reach=1 << 18)
-    for factor, zero in ((2.63, 5), (0.31, -100)):
-        second = from_function(
-            lambda q, f=factor, z=zero: np.clip(np.rint(q * f).astype(np.int64) + z, -128, 127),
-            np.array([-128]),
-            np.array([127]),
-        )
-        unit = run(first.then(second), form="linear", split_at=-bias, words=200)
-        assert unit.plan.form.base == "table" and unit.cost.dsp == 2
+@pytest.mark.parametrize(("factor", "zero"), [(2.63, 5), (0.31, -100)])
+def test_two_staircases_in_a_row(factor, zero):
+    """A line, and a table that all channels share."""
+    stair, bias = twice_quantised(factor, zero)
+    unit = run(stair, form="linear", split_at=-bias, words=200)
+    assert unit.plan.form.base == "table" and unit.cost.dsp == 2
 
 
 def test_table():

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from test_staircase import extremes, few_steps, tflite
+from test_staircase import extremes, few_steps, float32_rule, tflite, twice_quantised
 from verilated import Case, first_mismatches
 
 from hwgen.hw.staircase import StaircaseUnit
@@ -68,11 +68,17 @@ def test_every_form_in_ecp5_primitives(tmp_path):
     relu, relu_bias = tflite(8, zero_point=-128)
     signed, signed_bias = tflite(6, zero_point=4, low=-11, reach=1 << 20)
     many, many_bias = tflite(64, zero_point=-128, seed=7)
+    wide, wide_bias = tflite(4, zero_point=4, low=-13, reach=1 << 22)
+    tied, tied_bias = float32_rule()
+    twice, twice_bias = twice_quantised(2.63, 5)
     table = from_function(lambda x: np.rint(x / 4).astype(np.int64), np.array([-300]), np.array([211]))
     cases = {
         "relu, tables in LUTs": case(relu, lanes=2, split_at=-relu_bias, form="linear"),
         "mirrored, 19-bit operand": case(signed, lanes=1, split_at=-signed_bias, form="linear"),
         "tables in block RAM": case(many, lanes=1, split_at=-many_bias, form="linear"),
+        "21-bit operand": case(wide, lanes=1, split_at=-wide_bias, form="linear"),
+        "exceptions": case(tied, lanes=1, words=500, split_at=-tied_bias, form="linear"),
+        "table behind the line": case(twice, lanes=1, split_at=-twice_bias, form="linear"),
         "comparators": case(few_steps(6, 3, 3), lanes=2, form="comparators"),
         "search": case(few_steps(6, 15, 4), lanes=1, form="search"),
         "table": case(table, lanes=2, channels=2, form="table"),

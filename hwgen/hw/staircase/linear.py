@@ -131,17 +131,14 @@ class LinearForm(StaircaseForm):
         if self.operand.signed:
             operand = operand.as_signed()
         product = self.product.build(m, operand, row["multiplier"])
-        carries = [operand == row[f"exception{k}"] for k in range(self._exceptions)]
-        extra: Value = Cat(*carries).any() if carries else C(0, 1)
-        negative: Value = d[-1] if self.d.signed and fit.middle is not None else C(0, 1)
-        if "still" in row:
-            under, over, negative = under & ~row["still"], over & ~row["still"], negative & ~row["still"]
+        extra, extra_stage = self._exception(m, operand, row)
         offset = row["offset"]
         for stage in range(int(self.centred), self._add_stage + 1):
             if stage == self._turn_stage and fit.middle is not None:
                 offset = self._mirror(m, offset, negative)
             if stage < self._add_stage:
-                under, over, negative, extra = (_late(m, flag) for flag in (under, over, negative, extra))
+                under, over, negative = (_late(m, flag) for flag in (under, over, negative))
+                extra = _late(m, extra) if stage >= extra_stage else extra
         if self._adds:
             z = self._offset(m, product, offset, extra)
             under, over = _late(m, under), _late(m, over)
@@ -161,6 +158,17 @@ class LinearForm(StaircaseForm):
         sign = d[-1]
         under = sign & ~upper.all() if window.signed else sign
         return under, ~sign & upper.any()
+
+    def _exception(self, m: Module, d: Value, row: dict[str, Value]) -> tuple[Value, int]:
+        """Whether d is one of the row's exceptions, and at which stage that is known."""
+        found, early = [], self.product.latency >= 2
+        for k in range(self._exceptions):
+            place = row[f"exception{k}"]
+            width = max(len(d), len(place))
+            differ = [carry.bit(d, i) ^ carry.bit(place, i) for i in range(width)]
+            parts = [~Cat(differ[at : at + 4]).any() for at in range(0, width, 4)]
+            found.append(Cat(register(m, part) if early else part for part in parts).all())
+        return Cat(found).any() if found else C(0, 1), int(self.centred) + early
 
     def _offset(self, m: Module, product: Value, offset: Value, extra: Value) -> Value:
         """(product + A) >> shift, registered; the bits below the offsets' last one only truncate."""
