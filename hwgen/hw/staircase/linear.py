@@ -132,6 +132,9 @@ class LinearForm(StaircaseForm):
             operand = operand.as_signed()
         product = self.product.build(m, operand, row["multiplier"])
         extra, extra_stage = self._exception(m, operand, row)
+        negative: Value = d[-1] if self.d.signed and fit.middle is not None else C(0, 1)
+        if "still" in row:
+            under, over, negative = under & ~row["still"], over & ~row["still"], negative & ~row["still"]
         offset = row["offset"]
         for stage in range(int(self.centred), self._add_stage + 1):
             if stage == self._turn_stage and fit.middle is not None:
@@ -189,8 +192,8 @@ class LinearForm(StaircaseForm):
 
     def _clamp(self, m: Module, z: Value, under: Value, over: Value, row: dict[str, Value]) -> Value:
         fit, top = self.fit, self.fit.top
-        low = under | (z < 0) if self.z.lo < 0 else under
-        high = over | ((z > top) & ~under) if self.z.hi > top else over
+        low = under | z[-1] if self.z.lo < 0 else under
+        high = over | (self._beyond(m, z) & ~under) if self.z.hi > top else over
         bits = max(1, top.bit_length())
         held = Signal(bits, name="clamped")
         m.d.comb += held.eq(Mux(over, top, Mux(low, 0, Mux(high, top, z[:bits]))))
@@ -208,6 +211,14 @@ class LinearForm(StaircaseForm):
         rising = fit.clamp.lo + last
         m.d.sync += y.eq(Mux(row["falling"], fit.clamp.hi - last, rising) if "falling" in row else rising)
         return y
+
+    def _beyond(self, m: Module, z: Value) -> Value:
+        """z > top for z >= 0: its upper bits, or the sign of top - z."""
+        top = self.fit.top
+        if top & (top + 1) == 0:
+            return z[top.bit_length() :].any()
+        width = len(z) + 2
+        return carry.subtract(m, Const(top, top.bit_length()), z, width, target=self.target)[-1]
 
     def _rom(self) -> Rom:
         """The table behind the line."""
