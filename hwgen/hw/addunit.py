@@ -11,7 +11,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.hw.outqueue import OutQueue
-from hwgen.hw.product.form import Term, bits_of, levels, sum_tree
+from hwgen.hw.product.form import Term, bits_of, sum_tree, tree_depth
 from hwgen.hw.rom import Rom, rom_cost
 from hwgen.hw.staircase.form import StaircaseForm
 from hwgen.hw.staircase.linear import LinearForm
@@ -74,7 +74,7 @@ class _Sum:
     @property
     def latency(self) -> int:
         """Clocks from the two inputs to the sum."""
-        return Rom.latency + 1 if self.roms else 1 + levels(sum(map(len, self.pieces)))
+        return Rom.latency + 1 if self.roms else 1 + tree_depth(sum(map(len, self.pieces)))
 
     def build(self, m: Module, words: tuple[Value, Value]) -> Value:
         terms = []

@@ -29,7 +29,8 @@ class LayerUnit(wiring.Component):
     reducer: component with flow ports `i`, `o` and `latency` that makes `pe` results of each group; None
     where every word is a result.
     activation: the same for single words, or None. acc: range of the reducer's results.
-    words: clocks of a group. Interval and latency as WindowBuffer's plus those of the parts.
+    words: clocks of a group. shared: the reducer's last lane is to be subtracted from all others.
+    Interval and latency as WindowBuffer's plus those of the parts.
     """
 
     def __init__(
@@ -43,13 +44,15 @@ class LayerUnit(wiring.Component):
         activation: wiring.Component | None,
         out: Range,
         words: int,
+        shared: bool = False,
     ) -> None:
         self.window = window
         self.reducer = reducer
-        self.serializer = Serializer(shape=acc, pe=pe, lanes=lanes)
+        self.serializer = Serializer(shape=acc, pe=pe, lanes=lanes, shared=shared, target=window.target)
         self.activation = activation
         per_group = pe // lanes
         fixed = (reducer.latency if reducer else 0) + (activation.latency if activation else 0)
+        fixed += self.serializer.latency
         flight = ceil((window.latency + fixed + per_group + 6) / words)  # groups on their way at full pace
         self.queue = OutQueue(shape=out, lanes=lanes, depth=per_group * (flight + 3), reserve=per_group)
         super().__init__(

@@ -11,9 +11,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.hw.flow import FlowSignature
-from hwgen.hw.pe import ElementFactory
-from hwgen.hw.product import FORMS, ProductForm
-from hwgen.hw.product.form import product_bounds, register
+from hwgen.hw.pe import ElementFactory, shared_total
+from hwgen.hw.product import DspForm, ProductForm
+from hwgen.hw.product.form import Levels, product_bounds, range_of, register
 from hwgen.hw.rom import Rom, cheapest_rom, rom_cost
 from hwgen.hw.stream import lanes_layout
 from hwgen.numeric.ranges import Range
@@ -27,11 +27,12 @@ class ReducerPipeline(wiring.Component):
     units: for each unit its form, the lanes of a word that it multiplies, and its weights (outputs, words,
     simd). Units of one kind share a form and a module. Words follow the ROM: word 0 .. words-1, again and
     again, one for every valid input. Latency: 3 clocks (4 with weights in block RAM) plus the slowest form's.
+    Where forms share a sum (`shared`), its total is one lane more after those of the outputs.
     """
 
     def __init__(
         self,
-        units: Sequence[tuple[str, slice, np.ndarray]],
+        units: Sequence[tuple[type[ProductForm], slice, np.ndarray]],
         *,
         lanes: int,
         value: Range,
@@ -40,24 +41,34 @@ class ReducerPipeline(wiring.Component):
         target: Target,
     ) -> None:
         self.value, self.accumulator, self.target = value, accumulator, target
-        self.forms: dict[str, ProductForm] = {}
-        for name in dict.fromkeys(name for name, _, _ in units):
-            every = np.concatenate([weights for other, _, weights in units if other == name], axis=1)
-            self.forms[name] = FORMS[name](every, value=value, target=target)
-        self.units = [(self.forms[name], span, weights) for name, span, weights in units]
+        self.forms: dict[type[ProductForm], ProductForm] = {}
+        for kind in dict.fromkeys(kind for kind, _, _ in units):
+            every = np.concatenate([weights for other, _, weights in units if other == kind], axis=1)
+            self.forms[kind] = kind(every, value=value, target=target)
+        self.units = [(self.forms[kind], lanes_of, weights) for kind, lanes_of, weights in units]
+        self.shared = self._common()
         content = np.concatenate([form.encode(weights) for form, _, weights in self.units], axis=1)
         self.rom = Rom(content, form=rom, target=target)
         self.form_latency = max(form.latency for form in self.forms.values())
         # block RAMs sit far from the multipliers: one register on the way costs flip-flops only
         self.word_latency = self.rom.latency + (self.rom.form == "bram")
         self.latency = self.word_latency + self.form_latency + 1
-        outputs = sum(form.outputs for form, _, _ in self.units)
+        outputs = sum(form.outputs for form, _, _ in self.units) + (self.shared is not None)
         super().__init__(
             {
                 "i": In(FlowSignature(lanes_layout(value, lanes))),
                 "o": Out(FlowSignature(lanes_layout(accumulator, outputs))),
             }
         )
+
+    def _common(self) -> ProductForm | None:
+        """The form whose shared sum all units need; ValueError if some need it and others do not."""
+        kinds = list(self.forms)
+        if not any(kind.shared for kind in kinds):
+            return None
+        if len(kinds) > 1:
+            raise ValueError(f"{', '.join(kind.name for kind in kinds)}: do not share the same sum")
+        return self.forms[kinds[0]]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -77,8 +88,7 @@ class ReducerPipeline(wiring.Component):
 
         word_at, bits = 0, self.value.width
         factories = {
-            name: ElementFactory(form, self.accumulator, target=self.target)
-            for name, form in self.forms.items()
+            form: ElementFactory(form, self.accumulator, target=self.target) for form in self.forms.values()
         }
         totals: list[Value] = []
         for form, span, _ in self.units:
@@ -86,10 +96,14 @@ class ReducerPipeline(wiring.Component):
             word_at += form.word_bits
             valid, keep, _ = flags[self.word_latency + form.latency]
             lanes = x[span.start * bits : span.stop * bits]
-            for total in factories[form.name].add(m, x=lanes, word=word, keep=keep, enable=valid):
+            for total in factories[form].add(m, x=lanes, word=word, keep=keep, enable=valid):
                 for _ in range(self.form_latency - form.latency):
                     total = register(m, total, name="late")
                 totals.append(total)
+        if self.shared is not None:
+            valid, keep, _ = flags[self.word_latency + self.shared.latency]
+            width = self.accumulator.width
+            totals.append(shared_total(m, self.shared, width, x, keep=keep, enable=valid))
         valid, _, last = flags[self.word_latency + self.form_latency]
         m.d.sync += self.o.valid.eq(valid & last)
         m.d.comb += [
@@ -112,17 +126,19 @@ class ReducerPipeline(wiring.Component):
 
 
 class MVU(ReducerPipeline):
-    """acc[o] = sum over k of weights[o, k] * x[k], `pe` outputs for every group of words.
+    """acc[o] = offset[o] + sum over k of weights[o, k] * x[k], `pe` outputs for every group of words.
 
     weights: integers (O, K), K in (kh, kw, c) order. simd: activations in a word, divides K. pe: outputs in a
     group, divides O. A group is K / simd words; word j carries x[j * simd : (j + 1) * simd]. Group g computes
     outputs g * pe .. g * pe + pe - 1, and after group O / pe - 1 comes group 0 again.
-    value: range of x. form: product form of every element, or one for each of the `pe` (an odd "dsp2" becomes
-    "dsp"). rom: "bram", "lut", "generic" or "auto".
+    value: range of x. form: product form of every element, or one for each of the `pe` (a lone one of a form
+    with two outputs becomes that form's `single`). offset: what the forms add, (O,), 0 for most.
+    rom: "bram", "lut", "generic" or "auto".
 
     i: words, `first` and `last` at the ends of each group; a word in every clock is accepted, gaps are free.
     o: valid for one clock a group, `latency` clocks after its last word. payload: pe values of the range
-    `accumulator`, the exact union over outputs of what the weights can reach. `first` and `last` are 1.
+    `accumulator`, the exact union over outputs of what the weights can reach, and, if `shared`, one value
+    more that is to be subtracted from each modulo 2**width. `first` and `last` are 1.
     Raises ValueError for shapes that do not divide and ranges that do not fit the form.
     """
 
@@ -133,7 +149,7 @@ class MVU(ReducerPipeline):
         simd: int,
         pe: int,
         value: Range,
-        form: str | Sequence[str] = "dsp",
+        form: type[ProductForm] | Sequence[type[ProductForm]] = DspForm,
         rom: str = "auto",
         target: Target,
     ) -> None:
@@ -144,43 +160,49 @@ class MVU(ReducerPipeline):
         self.weights, self.simd, self.pe = weights, simd, pe
         words = weights.reshape(outputs // pe, pe, inputs // simd, simd).swapaxes(0, 1).reshape(pe, -1, simd)
         units, at = [], 0
-        for name, count in paired_forms(form, pe):
-            units.append((name, slice(0, simd), words[at : at + count]))
+        for kind, count in paired_forms(form, pe):
+            units.append((kind, slice(0, simd), words[at : at + count]))
             at += count
+        self.offset = np.zeros(outputs, dtype=np.int64)
+        at = 0
+        for kind, _, own in units:
+            off = kind.offset(own, value)
+            for row in range(kind.outputs):
+                self.offset[at + row :: pe] = off[row].reshape(outputs // pe, -1).sum(axis=1)
+            at += kind.outputs
         super().__init__(
             units,
             lanes=simd,
             value=value,
-            accumulator=accumulator_range(weights, value),
+            accumulator=accumulator_range(weights, value, self.offset),
             rom=rom,
             target=target,
         )
 
 
-def accumulator_range(weights: np.ndarray, value: Range) -> Range:
-    """Exact range of `weights @ x` over all rows, each x in `value`."""
+def accumulator_range(weights: np.ndarray, value: Range, offset: np.ndarray | int = 0) -> Range:
+    """Exact range of `weights @ x + offset` over all rows, each x in `value`."""
     low, high = product_bounds(integer_weights(weights), value)
-    return Range(int(low.sum(axis=1).min()), int(high.sum(axis=1).max()))
+    return range_of(low.sum(axis=1) + offset, high.sum(axis=1) + offset)
 
 
-def paired_forms(form: str | Sequence[str], pe: int) -> list[tuple[str, int]]:
-    """(form, outputs) of the units that serve `pe` outputs in order: neighbouring dsp2 go together."""
-    names = [form] * pe if isinstance(form, str) else list(form)
-    if len(names) != pe:
-        raise ValueError(f"form names {len(names)} elements, not {pe}")
-    unknown = sorted(set(names) - FORMS.keys())
-    if unknown:
-        raise ValueError(f"unknown product form {', '.join(unknown)}; use one of {', '.join(FORMS)}")
-    units: list[tuple[str, int]] = []
+def paired_forms(
+    form: type[ProductForm] | Sequence[type[ProductForm]], pe: int
+) -> list[tuple[type[ProductForm], int]]:
+    """(form, outputs) of the units that serve `pe` outputs in order, equal neighbours together."""
+    kinds = [form] * pe if isinstance(form, type) else list(form)
+    if len(kinds) != pe:
+        raise ValueError(f"form names {len(kinds)} elements, not {pe}")
+    units: list[tuple[type[ProductForm], int]] = []
     at = 0
     while at < pe:
-        if names[at] != "dsp2":
-            units.append((names[at], 1))
-        elif at + 1 < pe and names[at + 1] == "dsp2":
-            units.append(("dsp2", 2))
-        else:
-            units.append(("dsp", 1))
-        at += units[-1][1]
+        kind = kinds[at]
+        if kind.outputs > 1 and kinds[at : at + kind.outputs] != [kind] * kind.outputs:
+            if kind.single is None:
+                raise ValueError(f"{kind.name} serves {kind.outputs} outputs at a time, not one")
+            kind = kind.single
+        units.append((kind, kind.outputs))
+        at += kind.outputs
     return units
 
 
@@ -192,50 +214,30 @@ def integer_weights(weights: np.ndarray) -> np.ndarray:
     return result.astype(np.int64)
 
 
-def pipeline_cost(
-    units: Sequence[tuple[str, int, int]],
+def reducer_cost(
     *,
+    form: type[ProductForm] | Sequence[type[ProductForm]],
+    simd: int,
+    pe: int,
     lanes: int,
     depth: int,
-    weight: Range,
+    levels: Levels,
     value: Range,
     accumulator: Range,
-    rom: str,
+    rom: str = "auto",
     target: Target,
 ) -> Resources:
-    """Estimate of a ReducerPipeline: `units` are (form, simd, how many), `depth` the words of the ROM."""
+    """Estimate of a ReducerPipeline: `pe` outputs of `simd` products from words of `lanes` activations, and
+    `depth` words of weights with the values `levels`; near synthesis (tests/synth/test_mvu_cost.py)."""
     total, width = Resources(), 0
-    for name, simd, count in units:
-        form = FORMS[name]
-        total += form.cost(simd, weight, value, accumulator) * count
-        width += form.code_bits(simd, weight, value) * count
+    kinds = Counter(kind for kind, _ in paired_forms(form, pe))
+    for kind, count in kinds.items():
+        total += kind.cost(simd, levels, value, accumulator) * count
+        width += kind.code_bits(simd, levels, value) * count
+    total += next(iter(kinds)).shared_cost(simd, value, accumulator)
     rom = cheapest_rom(width, depth, target) if rom == "auto" else rom
     lut, blocks = rom_cost(width, depth, target, rom)
     counter = (depth - 1).bit_length()
     words = width if depth > 1 and rom != "generic" else 0
     delays = (3 if rom == "bram" else 2) * lanes * value.width + 30
     return total + Resources(lut4=lut + 2 * counter + 2, ff=words + delays + 2 * counter, bram=blocks)
-
-
-def mvu_cost(
-    weights: np.ndarray,
-    *,
-    simd: int,
-    pe: int,
-    value: Range,
-    form: str | Sequence[str] = "dsp",
-    rom: str = "auto",
-    target: Target,
-) -> Resources:
-    """Estimate of an MVU with these arguments; within a tenth of synthesis (tests/synth/test_mvu_cost.py)."""
-    counts = Counter(name for name, _ in paired_forms(form, pe))
-    return pipeline_cost(
-        [(name, simd, count) for name, count in counts.items()],
-        lanes=simd,
-        depth=weights.size // (simd * pe),
-        weight=Range(int(weights.min()), int(weights.max())),
-        value=value,
-        accumulator=accumulator_range(weights, value),
-        rom=rom,
-        target=target,
-    )

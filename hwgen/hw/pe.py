@@ -38,9 +38,7 @@ class ProcessingElement(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         form, width = self.form, self.accumulator.width
-        bits, shape = form.value.width, shape_of(form.value)
-        lanes = [self.x[at * bits : (at + 1) * bits] for at in range(form.simd)]
-        lanes = [lane.as_signed() if shape.signed else lane for lane in lanes]
+        lanes = split_lanes(self.x, form.value)
         totals = []
         for each in form.build(m, lanes, self.word):
             total = Signal(signed(width), name="total", reset_less=True)
@@ -52,6 +50,22 @@ class ProcessingElement(wiring.Component):
             totals.append(total)
         m.d.comb += self.total.eq(Cat(totals))
         return m
+
+
+def split_lanes(x: Value, value: Range) -> list[Value]:
+    """The activations in a word, lane 0 lowest."""
+    bits, shape = value.width, shape_of(value)
+    lanes = [x[at : at + bits] for at in range(0, len(x), bits)]
+    return [lane.as_signed() if shape.signed else lane for lane in lanes]
+
+
+def shared_total(m: Module, form: ProductForm, width: int, x: Value, *, keep: Value, enable: Value) -> Value:
+    """Running total of what `form` shares, as ProcessingElement keeps its own."""
+    total = Signal(signed(width), name="shared", reset_less=True)
+    word = form.build_shared(m, split_lanes(x, form.value))
+    with m.If(enable):
+        m.d.sync += total.eq(carry.accumulate(m, word, total, keep, width, target=form.target))
+    return total
 
 
 class ElementFactory:

@@ -20,10 +20,19 @@ def mvu_groups(dut: MVU, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """(words, sums) of every group for pixels x (N, K)."""
     words = x.reshape(len(x), -1, dut.simd)
     return [
-        (words[n], dut.weights[g : g + dut.pe] @ x[n])
+        with_shared(dut, words[n], dut.weights[g : g + dut.pe] @ x[n] + dut.offset[g : g + dut.pe])
         for n in range(len(x))
         for g in range(0, len(dut.weights), dut.pe)
     ]
+
+
+def with_shared(dut: MVU, words: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Words and what the unit puts out for them: pairs add x0' x1' to all sums, and tell it."""
+    if dut.shared is None:
+        return words, sums
+    x = words - (0 if dut.value.signed else 1 << (dut.value.width - 1))
+    common = (x[:, 0::2] * x[:, 1::2]).sum()
+    return words, np.append(sums + common, common)
 
 
 def vvu_groups(dut: VVU, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

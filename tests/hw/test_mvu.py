@@ -9,13 +9,15 @@ import pytest
 from amaranth.sim import Simulator
 from reducerbench import case, mvu_groups, vvu_groups
 
-from hwgen.hw.mvu import MVU, ReducerPipeline, accumulator_range, mvu_cost, paired_forms
+from hwgen.hw.mvu import MVU, ReducerPipeline, accumulator_range, paired_forms, reducer_cost
 from hwgen.hw.vvu import VVU
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5, GENERIC
+from hwgen.weights.code import FORMS
 
 INT8, UINT8, WIDE = Range(-128, 127), Range(0, 255), Range(-255, 255)
-FORMS = ("generic", "dsp", "dsp2", "lut")
+NAMES = ("generic", "dsp", "dsp2", "pair", "lut", "pair_lut")
+EVEN = ("pair", "pair_lut")  # forms that want an even number of lanes
 
 
 def check(
@@ -54,29 +56,34 @@ SHAPES = ((4, 6, 1, 2), (4, 6, 3, 4), (6, 8, 8, 3), (2, 10, 5, 2), (4, 4, 4, 1))
 RANGES = ((INT8, Range(-128, 127)), (UINT8, Range(-127, 127)), (WIDE, Range(-8, 7)), (INT8, Range(0, 255)))
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", NAMES)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_mvu_is_a_matrix_vector_product(form: str, shape: tuple[int, int, int, int]) -> None:
     rng = np.random.default_rng(3)
     outputs, inputs, simd, pe = shape
+    if form in EVEN and simd % 2:
+        inputs, simd = 2 * inputs, 2 * simd
     for value, weight in RANGES:
         weights = mixed(rng, weight, (outputs, inputs))
-        dut = MVU(weights, simd=simd, pe=pe, value=value, form=form, target=GENERIC)
+        dut = MVU(weights, simd=simd, pe=pe, value=value, form=FORMS[form], target=GENERIC)
         check(dut, mvu_groups(dut, mixed(rng, value, (4, inputs))), rng)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", NAMES)
 def test_mvu_with_one_bit_operands(form: str) -> None:
     rng = np.random.default_rng(4)
     ranges = (Range(0, 1), Range(-1, 0), Range(-1, 1))
     for value, weight, simd in itertools.product(ranges, ranges, (1, 2, 3)):
-        dut = MVU(mixed(rng, weight, (4, 6)), simd=simd, pe=2, value=value, form=form, target=GENERIC)
+        if form in EVEN and (simd % 2 or value.width == 1):
+            continue
+        dut = MVU(mixed(rng, weight, (4, 6)), simd=simd, pe=2, value=value, form=FORMS[form], target=GENERIC)
         check(dut, mvu_groups(dut, mixed(rng, value, (4, 6))), rng)
 
 
-@pytest.mark.parametrize("form", ["dsp", "lut", ("dsp", "lut", "generic", "lut")], ids=str)
-def test_vvu_keeps_channels_apart(form: str | tuple[str, ...]) -> None:
+@pytest.mark.parametrize("names", [("dsp",) * 4, ("lut",) * 4, ("dsp", "lut", "generic", "lut")], ids=str)
+def test_vvu_keeps_channels_apart(names: tuple[str, ...]) -> None:
     rng = np.random.default_rng(5)
+    form = [FORMS[name] for name in names]
     dut = VVU(mixed(rng, INT8, (9, 8)), pe=4, value=INT8, form=form, target=GENERIC)
     x = mixed(rng, INT8, (6 * 9, 8)).reshape(6, 9, 8)
     check(dut, vvu_groups(dut, x), rng)
@@ -84,8 +91,9 @@ def test_vvu_keeps_channels_apart(form: str | tuple[str, ...]) -> None:
 
 def test_forms_may_differ_between_elements() -> None:
     rng = np.random.default_rng(6)
-    form = ("lut", "dsp2", "dsp2", "dsp2", "dsp")
-    assert paired_forms(form, 5) == [("lut", 1), ("dsp2", 2), ("dsp", 1), ("dsp", 1)]
+    form = [FORMS[name] for name in ("lut", "dsp2", "dsp2", "dsp2", "dsp")]
+    units = [(kind.name, outputs) for kind, outputs in paired_forms(form, 5)]
+    assert units == [("lut", 1), ("dsp2", 2), ("dsp", 1), ("dsp", 1)]
     dut = MVU(mixed(rng, INT8, (10, 6)), simd=2, pe=5, value=INT8, form=form, target=GENERIC)
     check(dut, mvu_groups(dut, mixed(rng, INT8, (4, 6))), rng)
 
@@ -101,8 +109,9 @@ def test_bad_arguments_are_named() -> None:
     for options, message in (
         ({"simd": 4, "pe": 2}, "must divide"),
         ({"simd": 2, "pe": 3}, "must divide"),
-        ({"simd": 2, "pe": 2, "form": "dps"}, "unknown product form dps"),
-        ({"simd": 2, "pe": 2, "form": ["dsp"]}, "names 1 elements, not 2"),
+        ({"simd": 2, "pe": 2, "form": [FORMS["dsp"]]}, "names 1 elements, not 2"),
+        ({"simd": 1, "pe": 2, "form": FORMS["pair"]}, "do not go in pairs"),
+        ({"simd": 2, "pe": 2, "form": [FORMS["pair"], FORMS["dsp"]]}, "do not share the same sum"),
         ({"simd": 2, "pe": 2, "rom": "flash"}, "unknown ROM form"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -112,13 +121,27 @@ def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         MVU(weights, simd=2, pe=2, value=Range(-(1 << 20), 1 << 20), target=ECP5)
     with pytest.raises(ValueError, match="overlap by"):
-        MVU(weights * 127, simd=2, pe=2, value=Range(0, 8191), form="dsp2", target=ECP5)
-    with pytest.raises(ValueError, match="depthwise"):
-        VVU(weights, pe=2, value=INT8, form="dsp2", target=ECP5)
+        MVU(weights * 127, simd=2, pe=2, value=Range(0, 8191), form=FORMS["dsp2"], target=ECP5)
+    for name in ("dsp2", "pair"):
+        with pytest.raises(ValueError, match="depthwise"):
+            VVU(weights, pe=2, value=INT8, form=FORMS[name], target=ECP5)
 
 
 def test_cost_follows_the_form() -> None:
-    weights = np.full((16, 64), 127, dtype=np.int8)
-    cost = {f: mvu_cost(weights, simd=8, pe=4, value=INT8, form=f, rom="bram", target=ECP5) for f in FORMS}
-    assert [cost[form].dsp for form in ("dsp", "dsp2", "lut")] == [32, 16, 0]
-    assert cost["dsp"].lut4 < cost["dsp2"].lut4 < cost["lut"].lut4
+    cost = {
+        name: reducer_cost(
+            form=FORMS[name],
+            simd=8,
+            pe=8,
+            lanes=8,
+            depth=32,
+            levels=(-127, 127),
+            value=INT8,
+            accumulator=Range(-(1 << 20), 1 << 20),
+            target=ECP5,
+        )
+        for name in NAMES
+    }
+    assert [cost[name].dsp for name in ("dsp", "dsp2", "pair", "lut")] == [64, 32, 36, 0]
+    assert cost["dsp"].lut4 < cost["pair"].lut4 < cost["dsp2"].lut4 < cost["lut"].lut4
+    assert cost["pair_lut"].lut4 < 0.95 * cost["lut"].lut4

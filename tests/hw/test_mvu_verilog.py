@@ -13,6 +13,7 @@ from hwgen.hw.mvu import MVU
 from hwgen.hw.vvu import VVU
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5
+from hwgen.weights.code import FORMS
 
 INT8, UINT8 = Range(-128, 127), Range(0, 255)
 
@@ -29,6 +30,9 @@ MVUS = [
     (2, 10, 5, 2, "lut", "generic", UINT8, Range(-8, 7)),
     (2, 8, 8, 2, "lut", "bram", Range(-255, 255), Range(-127, 127)),
     (8, 8, 2, 4, ("dsp2", "dsp2", "lut", "dsp"), "bram", INT8, Range(-127, 127)),
+    (4, 8, 4, 2, "pair", "bram", INT8, Range(-128, 127)),
+    (4, 6, 2, 4, "pair", "lut", UINT8, Range(-127, 127)),
+    (2, 12, 6, 2, "pair_lut", "bram", UINT8, Range(-128, 127)),
     (4, 4, 4, 2, "generic", "auto", INT8, Range(-128, 127)),
     (2, 4, 4, 2, "dsp2", "auto", INT8, Range(-127, 127)),  # one word for ever
 ]
@@ -40,6 +44,8 @@ PRIMITIVES = [
     (2, 4, 1, 2, "dsp2", "lut", UINT8, Range(-127, 127)),
     (2, 4, 2, 2, "dsp2", "lut", INT8, Range(-8, 7)),
     (2, 6, 3, 1, "lut", "lut", INT8, Range(-128, 127)),
+    (2, 4, 2, 2, "pair", "lut", UINT8, Range(-128, 127)),
+    (2, 4, 2, 2, "pair_lut", "lut", INT8, Range(-8, 7)),
 ]
 
 
@@ -56,13 +62,15 @@ def cases(rng: np.random.Generator, mvus: list[tuple]) -> dict[str, Case]:
     result: dict[str, Case] = {}
     for outputs, inputs, simd, pe, form, rom, value, weight in mvus:
         weights = integers(rng, weight, (outputs, inputs))
-        dut = MVU(weights, simd=simd, pe=pe, value=value, form=form, rom=rom, target=ECP5)
+        kinds = FORMS[form] if isinstance(form, str) else [FORMS[name] for name in form]
+        dut = MVU(weights, simd=simd, pe=pe, value=value, form=kinds, rom=rom, target=ECP5)
         x = integers(rng, value, (60, inputs))
         name = f"mvu {outputs}x{inputs} {simd} {pe} {form} {rom} {value} {weight}"
         result[name] = case(dut, mvu_groups(dut, x), rng, gaps=float(rng.choice([0, 0.3])))
-    for form in ("dsp", ("lut", "generic")):
+    for form in (("dsp", "dsp"), ("lut", "generic")):
         weights = integers(rng, INT8, (6, 4))
-        dut = VVU(weights, pe=2, value=INT8, form=form, rom="bram", target=ECP5)
+        kinds = [FORMS[name] for name in form]
+        dut = VVU(weights, pe=2, value=INT8, form=kinds, rom="bram", target=ECP5)
         x = integers(rng, INT8, (20 * 6, 4)).reshape(20, 6, 4)
         result[f"vvu {form}"] = case(dut, vvu_groups(dut, x), rng)
     return result

@@ -42,6 +42,30 @@ def test_words(pe, lanes, gaps):
         assert clocks[-1] - clocks[0] == 12 * words - 1
 
 
+@pytest.mark.parametrize("pe, lanes", [(1, 1), (4, 4), (4, 2), (6, 1)])
+def test_shared_value_is_taken_off(pe, lanes):
+    dut = Serializer(shape=ACC, pe=pe, lanes=lanes, shared=True)
+    random = np.random.default_rng(pe)
+    wanted = random.integers(ACC.lo, ACC.hi + 1, (9, pe))
+    common = random.integers(-(1 << 13), 1 << 13, (9, 1))
+    sums = (wanted + common + (1 << 13)) % (1 << 14) - (1 << 13)  # modulo the width
+    bench = Bench(dut)
+
+    async def source(ctx):
+        for vector, shared in zip(sums, common):
+            ctx.set(dut.i.payload, [*vector.tolist(), int(shared[0])])
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick()
+            ctx.set(dut.i.valid, 0)
+            for _ in range(pe // lanes - 1):
+                await ctx.tick()
+
+    bench.add(source)
+    got = bench.watch(dut.o, 9 * pe // lanes)
+    bench.run()
+    assert [g[0] for g in got] == wanted.reshape(-1, lanes).tolist()
+
+
 def test_latency():
     for pe, lanes in ((4, 4), (4, 2)):
         dut = Serializer(shape=ACC, pe=pe, lanes=lanes)

@@ -13,12 +13,13 @@ import pytest
 
 from hwgen.emit.verilog import to_rtlil
 from hwgen.flow import netlist, tools
-from hwgen.hw.mvu import MVU, mvu_cost
+from hwgen.hw.mvu import MVU, reducer_cost
 from hwgen.hw.rom import Rom, rom_cost
-from hwgen.hw.vvu import VVU, vvu_cost
+from hwgen.hw.vvu import VVU
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5
 from hwgen.targets.resources import Resources
+from hwgen.weights.code import FORMS
 
 INT8 = Range(-128, 127)
 
@@ -49,6 +50,8 @@ MVUS = [
     ("dsp2", 4, 2, "bram", Range(-8, 7), 140),
     ("lut", 4, 2, "bram", Range(-127, 127), 760),
     ("lut", 1, 2, "bram", Range(-127, 127), 220),
+    ("pair", 4, 8, "bram", Range(-127, 127), 800),
+    ("pair_lut", 4, 4, "bram", Range(-127, 127), 1300),
 ]
 
 
@@ -63,15 +66,20 @@ def test_mvu_estimate(
         "simd": simd,
         "pe": pe,
         "value": INT8,
-        "form": form,
+        "form": FORMS[form],
         "rom": rom,
         "target": ECP5,
     }
-    real, cells = synthesised(MVU(weights, **options), tmp_path)
-    assert_near(mvu_cost(weights, **options), real)
+    dut = MVU(weights, **options)
+    real, cells = synthesised(dut, tmp_path)
+    depth = weights.size // (simd * pe)
+    levels = (weight.lo, weight.hi)
+    assert_near(
+        reducer_cost(**options, lanes=simd, depth=depth, levels=levels, accumulator=dut.accumulator), real
+    )
     assert real.lut4 <= most
     kinds = Counter(cell["type"] for cell in cells)
-    products = {"dsp": simd * pe, "dsp2": simd * pe // 2, "lut": 0}[form]
+    products = {"dsp": simd * pe, "dsp2": simd * pe // 2, "pair": simd * (pe + 1) // 2}.get(form, 0)
     assert kinds["MULT18X18D"] == products
     for cell in cells:
         if cell["type"] == "MULT18X18D":
@@ -86,8 +94,12 @@ def test_mvu_estimate(
 def test_vvu_estimate(form: str, tmp_path: Path) -> None:
     weights = np.random.default_rng(2).integers(-127, 128, (9, 16))
     weights[0, :2] = -127, 127
-    real, _ = synthesised(VVU(weights, pe=4, value=INT8, form=form, rom="bram", target=ECP5), tmp_path)
-    assert_near(vvu_cost(weights, pe=4, value=INT8, form=form, rom="bram", target=ECP5), real)
+    options: dict[str, Any] = {"pe": 4, "value": INT8, "form": FORMS[form], "rom": "bram", "target": ECP5}
+    dut = VVU(weights, **options)
+    real, _ = synthesised(dut, tmp_path)
+    levels = (-127, 127)
+    estimate = reducer_cost(**options, simd=1, lanes=4, depth=36, levels=levels, accumulator=dut.accumulator)
+    assert_near(estimate, real)
 
 
 @pytest.mark.synth

@@ -9,17 +9,19 @@ from amaranth.hdl import Module, Value
 
 from hwgen.hw.multiply import multiply
 from hwgen.hw.product.form import (
+    Levels,
     ProductForm,
     Sum,
     Term,
     bits_of,
     chain_luts,
-    levels,
     product_bounds,
     range_of,
     register,
+    span,
     sum_tree,
     tree_cost,
+    tree_depth,
 )
 from hwgen.numeric.ranges import Range
 from hwgen.targets import GENERIC, Target
@@ -45,19 +47,23 @@ class DspForm(ProductForm):
             raise ValueError(f"dsp: {value} times {self.weight} does not fit the {target.name} multiplier")
 
     @classmethod
-    def code_bits(cls, simd: int, weight: Range, value: Range) -> int:
-        return simd * weight.width
+    def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
+        return simd * span(levels).width
 
     @classmethod
-    def cost(cls, simd: int, weight: Range, value: Range, accumulator: Range) -> Resources:
+    def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
+        return target.instances
+
+    @classmethod
+    def cost(cls, simd: int, levels: Levels, value: Range, accumulator: Range) -> Resources:
         width = accumulator.width
-        product = (weight * value).width
+        product = (span(levels) * value).width
         total = tree_cost(simd, product)
         return total + Resources(lut4=chain_luts(width), ff=width + simd * product, dsp=simd)
 
     @property
     def latency(self) -> int:
-        return PRODUCT_LATENCY + levels(self.simd)
+        return PRODUCT_LATENCY + tree_depth(self.simd)
 
     @property
     def word_bits(self) -> int:
@@ -84,6 +90,10 @@ class GenericForm(DspForm):
     """The same with everything inferred, for any family."""
 
     name = "generic"
+
+    @classmethod
+    def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
+        return not target.instances
 
     def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
         super().__init__(weights, value=value, target=GENERIC)

@@ -29,15 +29,27 @@ class Sum:
     carry: Value | int = 0
 
 
+#: Sorted distinct values of a layer's weights.
+Levels = tuple[int, ...]
+
+
 class ProductForm(ABC):
     """Dot products of `simd` lanes in one way of multiplying.
 
     weights: every weight word that any unit of this form will meet, (outputs, words, simd); widths come from
     them. value: range of the activations. Raises ValueError where the ranges do not fit the form.
+
+    A form may be off by a constant for each output (`offset`), which layers take back in their activation's
+    steps, and by a value that depends on the activations alone (`build_shared`), which is computed once for
+    all outputs: sums = weights @ x + offset + shared.
     """
 
     name: ClassVar[str]
     outputs: ClassVar[int] = 1
+    #: what serves a lone output where `outputs` is 2
+    single: ClassVar[type[ProductForm] | None] = None
+    #: whether `build_shared` is to be taken off the sums
+    shared: ClassVar[bool] = False
 
     def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
         self.weights = np.asarray(weights, dtype=np.int64)
@@ -48,9 +60,19 @@ class ProductForm(ABC):
         self.target = target
 
     @classmethod
+    def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
+        """Whether a layer with these weights and this folding may use the form."""
+        return pe >= cls.outputs
+
+    @classmethod
     @abstractmethod
-    def cost(cls, simd: int, weight: Range, value: Range, accumulator: Range) -> Resources:
-        """Estimate for one unit with its accumulators, on ECP5, from the ranges alone."""
+    def cost(cls, simd: int, levels: Levels, value: Range, accumulator: Range) -> Resources:
+        """Estimate for one unit with its accumulators, on ECP5, from the values alone."""
+
+    @classmethod
+    def shared_cost(cls, simd: int, value: Range, accumulator: Range) -> Resources:
+        """Estimate of what all units share."""
+        return Resources()
 
     @property
     @abstractmethod
@@ -59,8 +81,8 @@ class ProductForm(ABC):
 
     @classmethod
     @abstractmethod
-    def code_bits(cls, simd: int, weight: Range, value: Range) -> int:
-        """ROM bits that one unit reads a clock; `word_bits` of a form whose weights fill `weight`."""
+    def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
+        """ROM bits that one unit reads a clock; `word_bits` of a form whose weights take all of `levels`."""
 
     @property
     @abstractmethod
@@ -74,6 +96,20 @@ class ProductForm(ABC):
     @abstractmethod
     def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
         """Add the hardware to `m`; the sums of `outputs` dot products, `latency` clocks later."""
+
+    @classmethod
+    def offset(cls, weights: np.ndarray, value: Range) -> np.ndarray:
+        """What a word's sums are off by, (outputs, words), for weights (outputs, words, simd)."""
+        return np.zeros(np.shape(weights)[:2], dtype=np.int64)
+
+    def build_shared(self, m: Module, lanes: Sequence[Value]) -> Value:
+        """What the sums of all units are off by, `latency` clocks after the lanes."""
+        raise AssertionError(f"{self.name} shares nothing")
+
+
+def span(levels: Levels) -> Range:
+    """Smallest range that holds all levels."""
+    return Range(levels[0], levels[-1])
 
 
 def bits_of(values: np.ndarray, width: int) -> np.ndarray:
@@ -99,7 +135,7 @@ def register(m: Module, value: Value, shape: Range | None = None, name: str = "h
     return result
 
 
-def levels(count: int) -> int:
+def tree_depth(count: int) -> int:
     """Registers in an adder tree of `count` terms."""
     return (count - 1).bit_length()
 
@@ -121,7 +157,7 @@ def sum_tree(
 ) -> tuple[Term, list[Value]]:
     """Sum of all terms (and of as many `carries` as there are adders), a register after every level.
 
-    Latency: levels(len(terms)). Returns the root and the carries not used, delayed alike.
+    Latency: tree_depth(len(terms)). Returns the root and the carries not used, delayed alike.
     """
     row, spare = list(terms), list(carries)
     while len(row) > 1:

@@ -22,19 +22,21 @@ from amaranth.hdl import C, Cat, Module, Value
 
 from hwgen.hw import carry
 from hwgen.hw.multiply import multiply
-from hwgen.hw.product.dsp import PRODUCT_LATENCY
+from hwgen.hw.product.dsp import PRODUCT_LATENCY, DspForm
 from hwgen.hw.product.form import (
+    Levels,
     ProductForm,
     Sum,
     Term,
     bits_of,
     chain_luts,
-    levels,
     product_bounds,
     range_of,
     register,
+    span,
     sum_tree,
     tree_cost,
+    tree_depth,
 )
 from hwgen.numeric.ranges import Range
 from hwgen.targets import GENERIC, Target
@@ -52,6 +54,7 @@ class PackedForm(ProductForm):
 
     name = "dsp2"
     outputs = 2
+    single = DspForm
 
     def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
         super().__init__(weights, value=value, target=target)
@@ -75,12 +78,18 @@ class PackedForm(ProductForm):
         return shift, max(0, (weight * value).width - shift)
 
     @classmethod
-    def code_bits(cls, simd: int, weight: Range, value: Range) -> int:
+    def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
+        return target.instances and pe % 2 == 0
+
+    @classmethod
+    def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
+        weight = span(levels)
         _, overlap = cls._shift_overlap(weight, value)
         return simd * (2 * weight.width + overlap)
 
     @classmethod
-    def cost(cls, simd: int, weight: Range, value: Range, accumulator: Range) -> Resources:
+    def cost(cls, simd: int, levels: Levels, value: Range, accumulator: Range) -> Resources:
+        weight = span(levels)
         shift, overlap = cls._shift_overlap(weight, value)
         product, width = (weight * value).width, accumulator.width
         near = simd * (shift + weight.width)
@@ -92,13 +101,13 @@ class PackedForm(ProductForm):
         total += Resources(lut4=low + chain_luts(overlap), ff=sum(rows) + 3 * overlap) * simd
         for term in (product + 1, shift, overlap):
             total += tree_cost(simd, term)
-        finished = product + levels(simd)
+        finished = product + tree_depth(simd)
         joined = chain_luts(finished - shift) if simd > 1 else 0
         return total + Resources(lut4=joined + chain_luts(finished), ff=4 * finished)
 
     @property
     def latency(self) -> int:
-        return PRODUCT_LATENCY + levels(self.simd) + (2 if self.overlap else 0)
+        return PRODUCT_LATENCY + tree_depth(self.simd) + (2 if self.overlap else 0)
 
     @property
     def lane_bits(self) -> int:

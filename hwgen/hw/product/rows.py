@@ -17,17 +17,19 @@ from amaranth.hdl import C, Cat, Module, Value
 
 from hwgen.hw import carry
 from hwgen.hw.product.form import (
+    Levels,
     ProductForm,
     Sum,
     Term,
     bits_of,
     chain_luts,
-    levels,
     product_bounds,
     range_of,
     register,
+    span,
     sum_tree,
     tree_cost,
+    tree_depth,
 )
 from hwgen.numeric.ranges import Range
 from hwgen.targets import Target
@@ -59,24 +61,29 @@ class RowsForm(ProductForm):
         self.paired = self.simd - self.simd % 2
 
     @classmethod
-    def code_bits(cls, simd: int, weight: Range, value: Range) -> int:
-        return simd * weight.width
+    def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
+        return target.instances
 
     @classmethod
-    def cost(cls, simd: int, weight: Range, value: Range, accumulator: Range) -> Resources:
+    def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
+        return simd * span(levels).width
+
+    @classmethod
+    def cost(cls, simd: int, levels: Levels, value: Range, accumulator: Range) -> Resources:
+        weight = span(levels)
         planes, paired, width = weight.width, simd - simd % 2, accumulator.width
         total = Resources(lut4=chain_luts(width), ff=width)
         if paired:
             row = value.width + 1
             total += Resources(lut4=chain_luts(row), ff=row) * (planes * paired // 2)
             total += tree_cost(paired // 2, row) * planes
-            total += _join_cost(planes, row + levels(paired // 2), 1)
+            total += _join_cost(planes, row + tree_depth(paired // 2), 1)
         if simd % 2:
             row = value.width + 2
             total += Resources(lut4=chain_luts(row - 1) + 1, ff=row) * (-(-planes // 2))
             total += _join_cost(-(-planes // 2), row, 2)
         if paired and simd % 2:
-            total += tree_cost(2, (weight * value).width + levels(paired))
+            total += tree_cost(2, (weight * value).width + tree_depth(paired))
         return total
 
     @property
@@ -87,7 +94,7 @@ class RowsForm(ProductForm):
 
     @property
     def _paired_latency(self) -> int:
-        return 1 + levels(self.paired // 2) + self._join_latency(self.planes)
+        return 1 + tree_depth(self.paired // 2) + self._join_latency(self.planes)
 
     @property
     def _single_latency(self) -> int:
@@ -95,7 +102,7 @@ class RowsForm(ProductForm):
 
     def _join_latency(self, count: int) -> int:
         """Levels that join `count` groups of planes; one more where a lone sign plane must be negated."""
-        return levels(count) + (1 if self.planes == 1 and self.weight.signed else 0)
+        return tree_depth(count) + (1 if self.planes == 1 and self.weight.signed else 0)
 
     @property
     def word_bits(self) -> int:

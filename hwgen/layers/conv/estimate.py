@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from hwgen.hw.mvu import mvu_cost
+from hwgen.hw.mvu import reducer_cost
 from hwgen.hw.window_math import WindowGeometry
 from hwgen.ir.tensor import Tensor
 from hwgen.layers.activation import activation_cost
@@ -13,6 +13,7 @@ from hwgen.layers.folding import Folding, Stage, divisors, drain_cost, fewest_la
 from hwgen.numeric.ranges import Range
 from hwgen.targets.base import Target
 from hwgen.targets.resources import Resources
+from hwgen.weights.code import FORMS
 
 LARGEST = 4096  # products a clock in one layer
 
@@ -40,10 +41,9 @@ def foldings(node: Conv, inputs: list[Tensor]) -> list[Folding]:
 
 
 def products(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) -> list[str]:
-    """Product forms for this target."""
-    if not target.instances:
-        return ["generic"]
-    return ["dsp", "dsp2", "lut"] if folding.pe % 2 == 0 else ["dsp", "lut"]
+    """Product forms for these weights and this target."""
+    args = node.levels, inputs[0].range, folding.simd, folding.pe, target
+    return [name for name, form in FORMS.items() if form.suits(*args)]
 
 
 def multipliers(node: Conv, inputs: list[Tensor], folding: Folding) -> int:
@@ -67,15 +67,18 @@ def cost(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) -> 
     """Window, products and accumulators, weights, activation and queue."""
     (x,) = inputs
     total = window_cost(geometry(node, x, folding), x.range.width)
-    total += mvu_cost(
-        node.weights.reshape(len(node.weights), -1),
+    acc = raw_range(node, x)
+    total += reducer_cost(
+        form=FORMS[folding.product],
         simd=folding.simd,
         pe=folding.pe,
+        lanes=folding.simd,
+        depth=node.weights.size // (folding.simd * folding.pe),
+        levels=node.levels,
         value=x.range,
-        form=folding.product,
+        accumulator=acc,
         target=target,
     )
-    acc = raw_range(node, x)
     out = node.act.range if node.act else acc
     total += drain_cost(folding.pe, folding.lanes, acc.width, out.width)
     if node.act is not None:

@@ -9,10 +9,11 @@ from hwgen.hw.mvu import MVU
 from hwgen.hw.staircase import StaircaseUnit
 from hwgen.hw.window import WindowBuffer
 from hwgen.ir.tensor import Tensor
-from hwgen.layers.conv.estimate import raw_range, words
+from hwgen.layers.conv.estimate import words
 from hwgen.layers.conv.op import Conv
 from hwgen.layers.folding import Folding
 from hwgen.targets.base import Target
+from hwgen.weights.code import FORMS
 
 
 def build(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) -> wiring.Component:
@@ -36,26 +37,26 @@ def build(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) ->
         simd=folding.simd,
         pe=folding.pe,
         value=window.out_value,
-        form=folding.product,
+        form=FORMS[folding.product],
         target=target,
     )
-    acc = raw_range(node, x)
     assert node.act is not None  # the engine refuses a layer without one
     activation = StaircaseUnit(
-        node.raw_act,
+        node.act.shifted(node.bias - mvu.offset),
         lanes=folding.lanes,
         channels=outputs,
-        value=acc,
-        split_at=-node.bias,
+        value=mvu.accumulator,
+        split_at=mvu.offset - node.bias,
         target=target,
     )
     return LayerUnit(
         window=window,
         reducer=mvu,
-        acc=acc,
+        acc=mvu.accumulator,
         pe=folding.pe,
         lanes=folding.lanes,
         activation=activation,
         out=node.act.range,
         words=words(node, folding.simd),
+        shared=mvu.shared is not None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from hwgen.hw.vvu import vvu_cost
+from hwgen.hw.mvu import reducer_cost
 from hwgen.hw.window_math import WindowGeometry
 from hwgen.ir.tensor import Tensor
 from hwgen.layers.activation import activation_cost
@@ -13,6 +13,7 @@ from hwgen.layers.folding import Folding, Stage, divisors, drain_cost, fewest_la
 from hwgen.numeric.ranges import Range
 from hwgen.targets.base import Target
 from hwgen.targets.resources import Resources
+from hwgen.weights.code import FORMS
 
 
 def words(node: Depthwise) -> int:
@@ -32,8 +33,9 @@ def foldings(node: Depthwise, inputs: list[Tensor]) -> list[Folding]:
 
 
 def products(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Target) -> list[str]:
-    """Product forms for this target; two products in a multiplier need a shared input, which is not here."""
-    return ["dsp", "lut"] if target.instances else ["generic"]
+    """Product forms for these weights and this target: those of single outputs, as no inputs are shared."""
+    args = node.levels, inputs[0].range, 1, 1, target
+    return [name for name, form in FORMS.items() if form.suits(*args)]
 
 
 def multipliers(node: Depthwise, inputs: list[Tensor], folding: Folding) -> int:
@@ -57,14 +59,18 @@ def cost(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Target
     """Window, products and accumulators, weights, activation and queue."""
     (x,) = inputs
     total = window_cost(geometry(node, x, folding), x.range.width)
-    total += vvu_cost(
-        node.weights.reshape(-1, node.weights.shape[2]),
+    acc = raw_range(node, x)
+    total += reducer_cost(
+        form=FORMS[folding.product],
+        simd=1,
         pe=folding.pe,
+        lanes=folding.pe,
+        depth=node.weights.size // folding.pe,
+        levels=node.levels,
         value=x.range,
-        form=folding.product,
+        accumulator=acc,
         target=target,
     )
-    acc = raw_range(node, x)
     out = node.act.range if node.act else acc
     total += drain_cost(folding.pe, folding.lanes, acc.width, out.width)
     if node.act is not None:

@@ -9,10 +9,11 @@ from hwgen.hw.staircase import StaircaseUnit
 from hwgen.hw.vvu import VVU
 from hwgen.hw.window import WindowBuffer
 from hwgen.ir.tensor import Tensor
-from hwgen.layers.depthwise.estimate import raw_range, words
+from hwgen.layers.depthwise.estimate import words
 from hwgen.layers.depthwise.op import Depthwise
 from hwgen.layers.folding import Folding
 from hwgen.targets.base import Target
+from hwgen.weights.code import FORMS
 
 
 def build(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Target) -> wiring.Component:
@@ -33,23 +34,22 @@ def build(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Targe
         node.weights.reshape(-1, x.shape[2]),
         pe=folding.pe,
         value=window.out_value,
-        form=folding.product,
+        form=FORMS[folding.product],
         target=target,
     )
-    acc = raw_range(node, x)
     assert node.act is not None  # the engine refuses a layer without one
     activation = StaircaseUnit(
-        node.raw_act,
+        node.act.shifted(node.bias - vvu.offset),
         lanes=folding.lanes,
         channels=x.shape[2],
-        value=acc,
-        split_at=-node.bias,
+        value=vvu.accumulator,
+        split_at=vvu.offset - node.bias,
         target=target,
     )
     return LayerUnit(
         window=window,
         reducer=vvu,
-        acc=acc,
+        acc=vvu.accumulator,
         pe=folding.pe,
         lanes=folding.lanes,
         activation=activation,

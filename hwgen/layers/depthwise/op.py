@@ -39,6 +39,11 @@ class Depthwise(Node):
         return positive * x.lo + negative * x.hi + self.bias, positive * x.hi + negative * x.lo + self.bias
 
     @cached_property
+    def levels(self) -> tuple[int, ...]:
+        """Sorted distinct weights."""
+        return tuple(int(each) for each in np.unique(self.weights))
+
+    @cached_property
     def raw_act(self) -> Staircase:
         """The activation of the accumulator without its bias: hardware adds no bias, its steps have moved."""
         if self.act is None:

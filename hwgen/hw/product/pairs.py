@@ -1,0 +1,137 @@
+"""Two products of one multiplication: lanes taken in pairs.
+
+    w0 x0 + w1 x1 = (x0 + w1)(x1 + w0) - x0 x1 - w0 w1
+
+The last term is a constant of the weights (`offset`), and x0 x1 does not depend on the output, so it is
+computed once for all (`build_shared`): what is left for each output is one multiplication and two short sums
+for two products. Activations without a sign are moved to the middle of their range first,
+x' = x - 2**(n-1), which inverts their top bit only and keeps the sums one bit narrower;
+sum w x = sum w x' + 2**(n-1) sum w.
+
+The identity: S. Winograd, "A new algorithm for inner product", IEEE Trans. Computers C-17, 1968. In hardware:
+T. Pogue, N. Nicolici, "Fast inner-product algorithms and architectures for deep neural network accelerators",
+IEEE Trans. Computers, 2024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Value
+
+from hwgen.hw import carry
+from hwgen.hw.product.dsp import DspForm
+from hwgen.hw.product.form import Levels, ProductForm, Sum, bits_of, chain_luts, range_of, register, span
+from hwgen.hw.product.rows import RowsForm
+from hwgen.numeric.ranges import Range
+from hwgen.targets import Target
+from hwgen.targets.resources import Resources
+
+
+class PairForm(ProductForm):
+    """sums = W @ x + sum x0' x1' + sum w0 w1 - 2**(n-1) sum w over the pairs of an even number of lanes.
+
+    Latency: that of `inner` with half the lanes, and 1. ECP5: simd / 2 multipliers and about 11 LUT4 a lane.
+    """
+
+    name = "pair"
+    shared = True
+    inner: ClassVar[type[ProductForm]] = DspForm
+
+    def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
+        super().__init__(weights, value=value, target=target)
+        if self.simd % 2:
+            raise ValueError(f"{self.name}: {self.simd} lanes do not go in pairs")
+        if value.width < 2:
+            raise ValueError(f"{self.name}: activations of one bit need no multiplication")
+        self.weight = range_of(self.weights, self.weights)
+        self.centred = centred(value)
+        self.factor = _sum(self.centred, self.weight)
+        self.products = self._inner(self.factor)
+        self.common = self._inner(self.centred)
+
+    def _inner(self, factor: Range) -> ProductForm:
+        """Dot products of two vectors of `factor`s, neither of them constant: its weights take all values."""
+        every = np.arange(factor.lo, factor.hi + 1)[None, :, None].repeat(self.simd // 2, axis=2)
+        return self.inner(every, value=factor, target=self.target)
+
+    @classmethod
+    def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
+        worth = simd % 2 == 0 and pe > 1 and value.width > 1 and span(levels).width > 2
+        return worth and cls.inner.suits(levels, value, simd // 2, pe, target)
+
+    @classmethod
+    def cost(cls, simd: int, levels: Levels, value: Range, accumulator: Range) -> Resources:
+        factor = _sum(centred(value), span(levels))
+        sums = Resources(lut4=chain_luts(factor.width), ff=factor.width) * simd
+        return sums + cls.inner.cost(simd // 2, (factor.lo, factor.hi), factor, accumulator)
+
+    @classmethod
+    def shared_cost(cls, simd: int, value: Range, accumulator: Range) -> Resources:
+        x = centred(value)
+        return cls.inner.cost(simd // 2, (x.lo, x.hi), x, accumulator) + Resources(ff=simd * x.width)
+
+    @classmethod
+    def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
+        return simd * span(levels).width
+
+    @classmethod
+    def offset(cls, weights: np.ndarray, value: Range) -> np.ndarray:
+        middle = value.lo - centred(value).lo
+        pairs = (weights[..., 0::2] * weights[..., 1::2]).sum(axis=-1)
+        return pairs - middle * weights.sum(axis=-1)
+
+    @property
+    def latency(self) -> int:
+        return 1 + self.products.latency
+
+    @property
+    def word_bits(self) -> int:
+        return self.simd * self.weight.width
+
+    def encode(self, weights: np.ndarray) -> np.ndarray:
+        return bits_of(weights[0], self.weight.width).reshape(weights.shape[1], -1)
+
+    def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
+        bits = self.weight.width
+        codes = [word[at : at + bits] for at in range(0, len(word), bits)]
+        factors = []
+        for lane, x in enumerate(lanes):
+            w = codes[lane ^ 1]  # the other weight of the pair
+            w = w.as_signed() if self.weight.signed else w
+            total = carry.add(m, self._centre(x), w, self.factor.width, target=self.target)
+            factors.append(register(m, total, self.factor, "factor"))
+        return self.products.build(m, factors[0::2], Cat(factors[1::2]))
+
+    def build_shared(self, m: Module, lanes: Sequence[Value]) -> Value:
+        held = [register(m, self._centre(x), self.centred, "x") for x in lanes]
+        (total,) = self.common.build(m, held[0::2], Cat(held[1::2]))
+        value = total.value
+        for _ in range(self.products.latency - self.common.latency):
+            value = register(m, value)
+        return value
+
+    def _centre(self, x: Value) -> Value:
+        return x if self.value.signed else Cat(x[:-1], ~x[-1]).as_signed()
+
+
+class PairRowsForm(PairForm):
+    """The same with multiplications in LUTs."""
+
+    name = "pair_lut"
+    inner = RowsForm
+
+
+def centred(value: Range) -> Range:
+    """`value` less the weight of its top bit, unless it has a sign."""
+    if value.signed:
+        return value
+    middle = 1 << (value.width - 1)
+    return Range(value.lo - middle, value.hi - middle)
+
+
+def _sum(a: Range, b: Range) -> Range:
+    """Range of a + b, with a sign, so that every bit pattern of it can be read as one of its values."""
+    return Range(min(a.lo + b.lo, -1), a.hi + b.hi)
