@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from hwgen.ir.tensor import Affine, Edge, HostSoftmax, Tensor
+from hwgen.ir.tensor import Affine, Edge, HostChain, HostSoftmax, HostSteps, Tensor
 from hwgen.numeric.rounding import Ints
 from hwgen.support.errors import UsageError
 
@@ -16,11 +18,12 @@ def enter(edge: Edge, tensor: Tensor, x: NDArray) -> Ints:
     if x.shape[1:] != edge.shape or x.ndim != len(edge.shape) + 1:
         wanted = ", ".join(map(str, ("N", *edge.shape)))
         raise UsageError(f"input must have the shape ({wanted}), not {x.shape}", where=edge.name)
-    q = quantise(edge.affine, tensor, x) if edge.affine else _integers(edge, tensor, x)
     spread = edge.spread or tensor.shape
-    return np.ascontiguousarray(q.reshape(len(x), *spread).transpose(0, *(a + 1 for a in edge.axes))).reshape(
-        len(x), *tensor.shape
-    )
+    order = (0, *(a + 1 for a in edge.axes))
+    x = np.ascontiguousarray(x.reshape(len(x), *spread).transpose(order)).reshape(len(x), *tensor.shape)
+    if edge.steps is not None:
+        return count_steps(edge.steps, tensor, x)
+    return quantise(edge.affine, tensor, x) if edge.affine else _integers(edge, tensor, x)
 
 
 def leave(edge: Edge, tensor: Tensor, q: Ints) -> NDArray:
@@ -28,6 +31,10 @@ def leave(edge: Edge, tensor: Tensor, q: Ints) -> NDArray:
     spread = edge.spread or tensor.shape
     seen = [spread[a] for a in edge.axes]
     back = np.argsort(edge.axes)
+    if edge.chain is not None:
+        y = chained(edge.chain, q)
+        y = y.reshape(len(q), *seen).transpose(0, *(a + 1 for a in back)).reshape(len(q), *edge.shape)
+        return (probabilities(edge.softmax, y) if edge.softmax else y).astype(edge.dtype)
     q = q.reshape(len(q), *seen).transpose(0, *(a + 1 for a in back)).reshape(len(q), *edge.shape)
     if edge.affine is None:
         return q.astype(edge.dtype)
@@ -74,12 +81,51 @@ def integer_probabilities(tail: HostSoftmax, logits: Affine, q: Ints) -> NDArray
     return np.moveaxis(dequantise(tail.quantised, y), -1, tail.axis + 1)
 
 
-def quantise(affine: Affine, tensor: Tensor, x: NDArray) -> Ints:
-    """clamp(round(x / scale) + zero_point) in float32, with the runtime's rounding of halves."""
+_STEPS: dict[str, Callable[[NDArray, NDArray], NDArray]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "rsub": lambda x, c: c - x,
+    "mul": np.multiply,
+    "div": np.divide,
+    "rdiv": lambda x, c: c / x,
+    "max": np.maximum,
+    "min": np.minimum,
+}
+
+
+def chained(chain: HostChain, q: Ints) -> NDArray[np.float32]:
+    """The float32 outputs behind integers (..., C)."""
+    y = ((q + np.array(chain.shift)) * np.array(chain.scale)).astype(np.float32)
+    for name, constant in chain.steps:
+        y = _STEPS[name](y, np.array(constant, dtype=np.float32))
+    return y
+
+
+def count_steps(steps: HostSteps, tensor: Tensor, x: NDArray) -> Ints:
+    """The integers of float inputs (..., C)."""
+    _check_floats(tensor, x)
+    x = x.astype(np.float32)
+    thresholds = [np.array(row, dtype=np.float32) for row in steps.thresholds]
+    columns = [x] if len(thresholds) == 1 else [x[..., c] for c in range(len(thresholds))]
+    counted = [
+        base + sign * np.searchsorted(row, column, side="right").astype(np.int64)
+        for row, column, base, sign in zip(thresholds, columns, steps.base, steps.sign, strict=True)
+    ]
+    return counted[0] if len(counted) == 1 else np.stack(counted, axis=-1)
+
+
+def _check_floats(tensor: Tensor, x: NDArray) -> None:
     if not np.issubdtype(x.dtype, np.floating):
         raise UsageError(f"input must be floating point, not {x.dtype}", where=tensor.name)
     if not np.all(np.isfinite(x)):
         raise UsageError("input has values that are not finite", where=tensor.name)
+
+
+def quantise(affine: Affine, tensor: Tensor, x: NDArray) -> Ints:
+    """clamp(round(x / scale) + zero_point) in float32, with the runtime's rounding of halves."""
+    if affine.rounding == "none":
+        return _whole(tensor, x)
+    _check_floats(tensor, x)
     ratio = x.astype(np.float32) / np.float32(affine.scale)
     if affine.rounding == "even":
         rounded = np.rint(ratio)
@@ -88,6 +134,16 @@ def quantise(affine: Affine, tensor: Tensor, x: NDArray) -> Ints:
     limits = tensor.range
     shifted = np.clip(rounded.astype(np.float64) + affine.zero_point, limits.lo, limits.hi)
     return shifted.astype(np.int64)
+
+
+def _whole(tensor: Tensor, x: NDArray) -> Ints:
+    """Numbers of any type that must be integers in range already."""
+    q = np.rint(x).astype(np.int64) if np.all(np.isfinite(x)) else None
+    if q is None or not np.array_equal(q, x):
+        raise UsageError("input has values that are no integers", where=tensor.source or tensor.name)
+    if q.size and (q.min() < tensor.range.lo or q.max() > tensor.range.hi):
+        raise UsageError(f"input values {q.min()}..{q.max()} leave {tensor.range}", where=tensor.source)
+    return q
 
 
 def _integers(edge: Edge, tensor: Tensor, x: NDArray) -> Ints:

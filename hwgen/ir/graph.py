@@ -13,7 +13,8 @@ class Graph:
 
     Built front to back: `add_input`, then `add` each node (its inputs must exist), then
     `add_output`. Shapes and ranges of all tensors are inferred as nodes are added, so that a graph
-    that exists is legal. `runtime` names the rounding rule that it reproduces.
+    that exists is legal. `runtime` names the rounding rule that it reproduces. `notes`: what a person
+    should know about its exactness, one line each.
     """
 
     def __init__(self, name: str, runtime: str) -> None:
@@ -23,6 +24,7 @@ class Graph:
         self.tensors: dict[str, Tensor] = {}
         self.inputs: list[Edge] = []
         self.outputs: list[Edge] = []
+        self.notes: list[str] = []
 
     def add_input(self, edge: Edge, tensor: Tensor) -> None:
         """Declare a model input and the tensor that carries it."""
@@ -60,6 +62,7 @@ class Graph:
     def rebuilt(self, nodes: Iterable[Node]) -> Graph:
         """The same edges around other nodes (what a pass returns): everything is inferred anew."""
         graph = Graph(self.name, self.runtime)
+        graph.notes = list(self.notes)
         for edge in self.inputs:
             graph.add_input(edge, self.tensors[edge.tensor])
         for node in nodes:
