@@ -45,7 +45,6 @@ from hwgen.targets.resources import Resources
 from hwgen.verify import certificate
 from hwgen.verify.rtl import Waveform, verify_rtl
 
-DEFAULT_CLOCK_MHZ = 100.0
 DEFAULT_FILL = 0.6
 
 
@@ -73,7 +72,7 @@ def compile(
     """
     net = net if isinstance(net, Net) else load(net)
     chosen = boards.load(board)
-    clock = DEFAULT_CLOCK_MHZ if clock is None else clock
+    clock = chosen.toolchain.clock_mhz if clock is None else clock
     fill = DEFAULT_FILL if fill is None else fill
     for name, value, limit in (("clock", clock, 400.0), ("fps", fps, 1e9), ("fill", fill, 1.0)):
         if value is not None and not 0 < value <= limit:
@@ -238,7 +237,7 @@ class Design:
             seed=seed,
             progress=self.progress,
         )
-        bitstream = self.folder / f"{self.name}.bit"
+        bitstream = (self.folder / self.board.toolchain.bitstream).with_stem(self.name)
         bitstream.unlink(missing_ok=True)
         budget = self.board.budget.as_dict()
         news = {
@@ -260,7 +259,7 @@ class Design:
                 where=self.board.name,
                 hint=f"give --clock {int(routed.fmax_mhz)}, or another --seed",
             )
-        packed = pnr.pack(routed.config, folder, progress=self.progress)
+        packed = pnr.pack(routed.config, folder, self.board.toolchain, progress=self.progress)
         temporary = bitstream.with_suffix(".tmp")
         shutil.copyfile(packed, temporary)
         temporary.replace(bitstream)
@@ -354,4 +353,4 @@ def flash(folder: str | Path, *, write_flash: bool = False, progress: Progress =
         raise UsageError("no bitstream here", where=str(folder), hint="run `hwgen build` first")
     board = boards.load(facts["board"])
     flasher.flash(Path(folder) / "pnr", board, write_flash=write_flash, progress=progress)
-    return flasher.command(Path(folder) / "pnr" / pnr.BITSTREAM, board, write_flash=write_flash)
+    return flasher.command(Path(folder) / "pnr" / board.toolchain.bitstream, board, write_flash=write_flash)

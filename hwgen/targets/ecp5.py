@@ -47,14 +47,17 @@ CARRY_ZERO = Slot(0x0000)
 CARRY_ONE = Slot(0x000F)
 
 
-def carry_chain(m: Module, slots: Sequence[Slot], carry: Value | int = 0) -> Signal:
+def carry_chain(m: Module, slots: Sequence[Slot], carry: Value | int | Slot = 0) -> Signal:
     """Sum bits of a chain of carry slots, combinational; slot 0 gives bit 0.
 
-    carry: enters at bit 0; costs one extra slot, for a chain's first carry input floats.
+    carry: enters at bit 0; takes one extra slot, for a chain's first carry input floats. A slot given here
+    generates it from its A and B, and must be 0 where C = D = 1.
     Cost: len(slots) + 1 LUT4 sites, rounded up to even. The last COUT stays open: nextpnr spends two more
     sites on one that is wired, used or not.
     """
-    if isinstance(carry, Value):
+    if isinstance(carry, Slot):
+        first = carry
+    elif isinstance(carry, Value):
         first = Slot(0x000A, a=carry)
     else:
         first = CARRY_ONE if carry else CARRY_ZERO
