@@ -163,9 +163,9 @@ def sum_tree(
     while len(row) > 1:
         following = []
         for a, b in zip(row[::2], row[1::2]):
-            low, high = a.low + b.low, a.high + b.high
-            shape = range_of(low, high)
             bit = spare.pop() if spare else 0
+            low, high = a.low + b.low, a.high + b.high + isinstance(bit, Value)
+            shape = range_of(low, high)
             total = carry.add(m, a.value, b.value, shape.width, target=target, carry=bit)
             following.append(Term(register(m, total, shape, "partial"), low, high))
         if len(row) % 2:
