@@ -120,7 +120,7 @@ class LinearForm(StaircaseForm):
             fields.append(Field("falling", fit.falling.astype(np.int64), self.latency - 1))
         return fields
 
-    def build(self, m: Module, x: Value, row: dict[str, Value]) -> Value:
+    def build(self, m: Module, x: Value, row: dict[str, Value], lane: int = 0) -> Value:
         fit = self.fit
         d: Value = x
         if self.centred:

@@ -18,7 +18,7 @@ from hwgen.hw.staircase.lookup import LookupForm
 from hwgen.hw.staircase.multiply import OPERAND
 from hwgen.hw.staircase.rows import RowOrder, RowTable, row_order
 from hwgen.hw.staircase.search import SearchForm
-from hwgen.hw.stream import lanes_layout
+from hwgen.hw.stream import lanes_layout, shape_of
 from hwgen.numeric.fit import Weights, fit_linear
 from hwgen.numeric.linear import LinearFit
 from hwgen.numeric.ranges import Range
@@ -103,11 +103,11 @@ def _form(
     dsp_price: float,
 ) -> StaircaseForm:
     if name == "comparators":
-        return ComparatorForm(stair, value, target)
+        return ComparatorForm(stair, value, target, order)
     if name == "table":
         return LookupForm(stair, value, target)
     if name == "search":
-        return SearchForm(stair, value, target)
+        return SearchForm(stair, value, target, order)
     weights = Weights(table=_bit_price(order, target), part=dsp_price, operand=OPERAND)
     return LinearForm(stair, value, target, _fit(stair, split_at, weights), dsp_price)
 
@@ -222,7 +222,8 @@ class StaircaseUnit(wiring.Component):
             for _ in range(self.plan.table.latency):
                 x = register(m, x, name="x")
             row = {name: values[lane] for name, values in params.items()}
-            y = self.plan.form.build(m, x, row)
-            results.append(y[: self.out.width] if len(y) >= self.out.width else Cat(y, y[-1]))
+            y = Signal(shape_of(self.out), name="y")
+            m.d.comb += y.eq(self.plan.form.build(m, x, row, lane))
+            results.append(y)
         m.d.comb += Value.cast(self.o.payload).eq(Cat(results))
         return m
