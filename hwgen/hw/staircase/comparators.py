@@ -22,7 +22,7 @@ MAX_STEPS = 15
 class ComparatorForm(StaircaseForm):
     """All flags of a row's code (`code.py`); each bit of y is the exclusive or of those at which it changes.
 
-    Stages: compare | bits of y, or of the index (not for a single flag) | base (rows without a common ladder).
+    Stages: compare | bits of y or of the index (not for one flag) | base (rows without a common ladder).
     """
 
     name = "comparators"

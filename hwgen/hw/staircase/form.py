@@ -41,7 +41,7 @@ class StaircaseForm(ABC):
 
     @abstractmethod
     def build(self, m: Module, x: Value, row: dict[str, Value], lane: int = 0) -> Value:
-        """Adds lane number `lane`; row[name] is the field's value at its stage, a Const where it never varies."""
+        """Adds lane number `lane`; row[name] is the field at its stage, a Const where it never varies."""
 
     @abstractmethod
     def cost(self) -> Resources:

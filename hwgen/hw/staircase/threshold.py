@@ -1,6 +1,6 @@
 """x >= cut in one carry chain, or in look-up tables where the cut is a constant.
 
-Tables hold a cut as `complement`: all ones minus the cut in offset binary, so that the comparison is the carry
+Tables hold a cut's `complement`: all ones minus the cut in offset binary, so that the comparison is the carry
 out of x + complement (+ 1) and needs no inverters on any family. An ECP5 slot also chooses between two cuts
 and turns the result around at no cost: bits + 1 slots, with a choice bits + 2.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
 from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -145,7 +144,6 @@ def _with_constant(code: CutCode, x: Value, complement: int) -> Value:
 def compare_cost(code: CutCode, *, constant: bool = False, choice: bool = False) -> int:
     """LUT4s of one comparison on ECP5."""
     if constant:
-        return -(-code.width // 2)
+        return -(-(code.width + 2) // 3)
     slots = code.width + 1 + choice
     return slots + slots % 2
-

@@ -27,7 +27,7 @@ from hwgen.numeric.staircase import Staircase
 from hwgen.targets import Target
 from hwgen.targets.resources import Resources
 
-FORMS = ("linear", "comparators", "table", "search")
+FORMS = ("table", "comparators", "search", "linear")
 DSP_PRICE = 100  # LUT4s; an ECP5-85F has 536 for each multiplier, but products want them more
 
 _FITS: WeakKeyDictionary[Staircase, dict[object, LinearFit | None]] = WeakKeyDictionary()
@@ -79,18 +79,32 @@ def plan_staircase(
     order = row_order(stair, lanes, channels)
     plans: list[StaircasePlan] = []
     reasons: list[str] = []
-    for name in FORMS if form == "auto" else (form,):
-        if name == "search" and plans:
-            continue  # exact for anything, never the cheapest
+
+    def price(plan: StaircasePlan) -> float:
+        return plan.price(dsp_price)
+
+    def attempt(name: str) -> bool:
         try:
             built = _form(name, stair, value, target, order, split_at, dsp_price)
         except NoForm as reason:
             reasons.append(f"{name}: {reason}")
-            continue
+            return False
         plans.append(StaircasePlan(built, RowTable(built.fields, order, target=target), order))
+        return True
+
+    if form != "auto":
+        attempt(form)
+    else:
+        attempt("table")
+        if attempt("comparators"):
+            attempt("search")
+        if not plans or lanes * LinearForm.least(stair, value, dsp_price) < min(map(price, plans)):
+            attempt("linear")
+        if not plans:
+            attempt("search")  # exact for anything, but many steps make it slow and large
     if not plans:
         raise NoForm("; ".join(reasons))
-    return min(plans, key=lambda plan: plan.price(dsp_price))
+    return min(plans, key=price)
 
 
 def _form(
@@ -123,9 +137,13 @@ def _bit_price(order: RowOrder, target: Target) -> float:
 def _fit(stair: Staircase, split_at: Ints | None, weights: Weights) -> LinearFit | None:
     """`fit_linear`, remembered as long as the staircase lives: planners ask again and again."""
     known = _FITS.setdefault(stair, {})
-    key = (weights, None if split_at is None else split_at.tobytes())
+    place = weights.operand, None if split_at is None else split_at.tobytes()
+    key = (weights, place)
     if key not in known:
-        known[key] = fit_linear(stair, split_at, weights)
+        fit = None if place in known else fit_linear(stair, split_at, weights)
+        known[key] = fit
+        if fit is None:
+            known[place] = None  # whatever bits are worth, no line follows these steps
     return known[key]
 
 
