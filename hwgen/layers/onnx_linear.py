@@ -16,8 +16,9 @@ from hwgen.layers.tflite_linear import MAX_WEIGHTS, spread
 from hwgen.layers.window import Window
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import INT32_MAX, INT32_MIN, Ints
-from hwgen.numeric.staircase import Staircase
+from hwgen.numeric.staircase import Staircase, from_function
 
+MAX_IDENTITY = 1 << 22
 _ACC = Range(INT32_MIN, INT32_MAX)
 
 
@@ -62,8 +63,10 @@ class LinearSource(Source):
         self.node, self.x = node, x
 
     def emit(self, ctx: Context, op: Operation, act: Staircase | None, out: Scheme) -> Plane:
-        """The convolution with its activation."""
+        """The convolution with its activation; without one it gives out its sums, by the identity."""
         node = self.node
+        if act is None and int((self.hi - self.lo).max()) * len(self.lo) <= MAX_IDENTITY:
+            act = from_function(lambda acc: acc, self.lo, self.hi)
         fields = {"weights": node.weights, "bias": node.bias, "window": node.window}
         tensor = ctx.add(op, type(node), (self.x,), **fields, pad_value=node.pad_value, act=act)
         return Plane(out.dtype, tensor.range, tensor)

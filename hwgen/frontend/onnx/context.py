@@ -256,9 +256,16 @@ class ImportContext(Context):
         return self._settle(plane, (1, 1, order.size), order)
 
     def streamed(self, value: Quant) -> tuple[Tensor, Index]:
-        """The IR tensor, and the index in terms of it, in whatever order it streams."""
-        tensor = self.place(value.plane)
-        return tensor, self._positions(value)
+        """The IR tensor, and the index in terms of it, in whatever order it streams.
+
+        A graph input still open becomes what it is seen as here: NCHW an image, all else one vector."""
+        plane, index = value.plane, value.index
+        if plane.tensor is None and index.ndim == 4 and len(index) == 1:
+            order = index[0].transpose(1, 2, 0)
+            self._settle(plane, order.shape, order)
+        elif plane.tensor is None:
+            self._settle(plane, (1, 1, index.size), index)
+        return self.place(plane), self._positions(value)
 
     def image(self, value: Quant) -> Tensor:
         """An ONNX (1, C, H, W) value as IR tensor (H, W, C)."""
@@ -274,8 +281,8 @@ class ImportContext(Context):
         length = value.index.size // width
         if length > 1:
             return self._in_order(value, (1, length, width), value.index), None
-        tensor = self.place(value.plane)
-        positions = self._positions(value).ravel()
+        tensor, index = self.streamed(value)
+        positions = index.ravel()
         if tensor.size != width:
             raise Unsupported("part of a tensor as input")
         columns = np.argsort(positions)
