@@ -32,6 +32,7 @@ from hwgen.flow import pnr, synth
 from hwgen.flow.board import Board
 from hwgen.frontend.load import load_graph
 from hwgen.golden.run import execute
+from hwgen.hw.ram import block_count
 from hwgen.ir.graph import Graph
 from hwgen.net import Net, digest
 from hwgen.passes.run import run_passes
@@ -40,6 +41,7 @@ from hwgen.plan.plan import Plan
 from hwgen.support.errors import FitError, UsageError
 from hwgen.support.files import write_atomic
 from hwgen.support.progress import Progress, silent
+from hwgen.targets import Target
 from hwgen.targets import target as target_of
 from hwgen.targets.resources import Resources
 from hwgen.verify import certificate
@@ -81,17 +83,17 @@ def compile(
     graph = run_passes(net.graph)
     stream.check(graph)
     target = target_of(chosen.family)
-    planner = Planner(graph, target, _left_by_link(graph, chosen.budget), fill)
+    planner = Planner(graph, target, _left_by_link(graph, chosen.budget, target), fill)
     plan = planner.fastest() if fps is None else planner.at_most(int(clock * 1e6 / fps))
     name = identifier(net.name)
     folder = Path(out) if out is not None else Path("build") / f"{name}-{board}"
     return Design(net, chosen, graph, plan, clock, folder, progress)
 
 
-def _left_by_link(graph: Graph, budget: Resources) -> Resources:
+def _left_by_link(graph: Graph, budget: Resources, target: Target) -> Resources:
     """What the link's logic and its buffers for one input and one output leave of the board."""
     sizes = [graph.tensors[edge.tensor].size for edge in (graph.inputs[0], graph.outputs[0])]
-    buffers = sum(-(-size // 2048) for size in sizes)
+    buffers = sum(block_count(8, size, target) for size in sizes)
     return replace(budget, lut4=budget.lut4 - 600, ff=budget.ff - 500, bram=budget.bram - buffers)
 
 

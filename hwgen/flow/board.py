@@ -81,7 +81,8 @@ class Board:
         """(port name, pin, attributes) of every port of `emit.board_top.BoardTop`, in order."""
         rows = [("clk", self.clock.pins[0], self.clock.attributes)]
         rows += [(f"uart_{end}", pin, self.uart.attributes) for end, pin in zip(("rx", "tx"), self.uart.pins)]
-        rows += [(f"leds[{i}]", pin, self.leds.attributes) for i, pin in enumerate(self.leds.pins)]
+        names = [f"leds[{i}]" for i in range(len(self.leds.pins))] if len(self.leds.pins) > 1 else ["leds"]
+        rows += [(name, pin, self.leds.attributes) for name, pin in zip(names, self.leds.pins)]
         return rows
 
     def as_dict(self) -> dict[str, Any]:

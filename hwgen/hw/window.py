@@ -95,6 +95,7 @@ class WindowBuffer(wiring.Component):
         padded = any(self.geometry.padded)
         self.out_value = value | Range(pad_value, pad_value) if padded else value
         width = value.width * lanes
+        self.target = target
         self.memory = Ram(width=width, depth=self.depth, form=ram, target=target) if self.depth else None
         super().__init__(
             {

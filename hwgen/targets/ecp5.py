@@ -14,6 +14,7 @@ import numpy as np
 from amaranth.hdl import C, Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
 
 from hwgen.targets.base import RamShape, Target
+from hwgen.targets.resources import Resources
 
 MULTIPLIER_BITS = 18  # signed, both operands of MULT18X18D
 PRODUCT_BITS = 36
@@ -190,6 +191,15 @@ class Ecp5(Target):
         RamShape(1, 16384),
     )
     dsp: tuple[int, int] | None = (MULTIPLIER_BITS, MULTIPLIER_BITS)
+
+    def adder_luts(self, width: int, kind: str = "add") -> int:
+        """One slot to start the chain, pairs of slots in a CCU2C, the logic before the sum in the slots."""
+        return 2 * ((width + 2) // 2)
+
+    def small_ram(self, width: int, depth: int) -> Resources:
+        """TRELLIS_DPR16X4, six sites for 16 words of 4 bits, and a multiplexer between the words."""
+        rows, columns = -(-depth // 16), -(-width // 4)
+        return Resources(lut4=rows * columns * 6 + (rows - 1) * width)
 
     def product(self, m: Module, a: Value, b: Value, width: int) -> Value:
         return multiplier(m, a, b, width)
