@@ -33,7 +33,7 @@ class TermsCode(Code):
         return (bits << np.arange(self.bits)).sum(axis=-1)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        return self.multiply(np.int64(1), codes)
+        return self.multiply(np.ones((), dtype=np.int64), codes)
 
     def multiply(self, x: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Sum over the terms of x shifted, negated, or nothing."""

@@ -26,7 +26,6 @@ from hwgen.hw.product.form import (
     Sum,
     Term,
     bits_of,
-    chain_luts,
     product_bounds,
     range_of,
     register,
@@ -36,7 +35,7 @@ from hwgen.hw.product.form import (
 )
 from hwgen.hw.termadder import Masked, add_terms, dropped, fits
 from hwgen.numeric.ranges import Range
-from hwgen.targets import Target
+from hwgen.targets import ECP5, Target
 from hwgen.targets.resources import Resources
 
 #: A weight as the terms that add up to it, each 0 or +-2**k; as many for every weight of a layer.
@@ -179,9 +178,12 @@ class TermsForm(ProductForm):
         return simd * sum(digit.bits for digit in cls._split(levels))
 
     @classmethod
-    def cost(cls, simd: int, levels: Levels, value: Range, accumulator: Range) -> Resources:
+    def cost(
+        cls, simd: int, levels: Levels, value: Range, accumulator: Range, *, target: Target = ECP5
+    ) -> Resources:
         digits, x = cls._split(levels), centred(value).width
-        total = Resources(lut4=chain_luts(accumulator.width), ff=accumulator.width)
+        sums = target.adder_luts(accumulator.width, "accumulate")
+        total = Resources(lut4=sums, ff=accumulator.width)
         pairs: list[tuple[Digit, Digit]] = []
         for digit in digits:
             held = (x + digit.span + len(digit.kind)) * _registered(digits)
@@ -193,7 +195,9 @@ class TermsForm(ProductForm):
             width = x + 1 + max(a.shifts[-1], b.shifts[-1])
             first, second = sorted((a, b), key=lambda digit: len(digit.kind))
             row = 0 if fits(first.kind, second.kind) else x + first.shifts[-1]
-            total += Resources(lut4=row + chain_luts(width), ff=width)
+            masked = (row == 0 and first.kind != "") + (second.kind != "")
+            adder = target.adder_luts(width, ("add", "accumulate", "add_rows")[masked])
+            total += Resources(lut4=row + adder, ff=width)
         widest = x + 1 + max(digit.shifts[-1] for digit in digits)
         if len(alone) % 2:
             width = x + alone[-1].shifts[-1]
@@ -201,7 +205,7 @@ class TermsForm(ProductForm):
             widest -= not pairs
         count = -(-simd * len(digits) // 2)
         carries = 0 if cls.canonical else 2 * count
-        return total + tree_cost(count, widest) + Resources(ff=carries)
+        return total + tree_cost(count, widest, target) + Resources(ff=carries)
 
     @classmethod
     def offset(cls, weights: np.ndarray, value: Range) -> np.ndarray:
