@@ -14,16 +14,17 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.hw.leaf import Leaf
-from hwgen.hw.popcount_build import Inputs, build_plan, plan_cost
+from hwgen.hw.popcount_build import Inputs, build_plan, plan_cost, spaced
 from hwgen.hw.popcount_plan import Plan, popcount_plan
 from hwgen.targets import GENERIC, Target
 from hwgen.targets.resources import Resources
 
 MAX_LANES = 4096
-#: Levels of adders between two registers: one reaches 250 MHz and more on ECP5 (speed 6), two 180.
+#: Levels of adders between two registers. One: 250 MHz and more on ECP5 (speed 6), and flip-flops only where
+#: LUTs have theirs to spare. Two: about 180.
 LEVELS = 1
 #: Slots of a chain. Longer ones save a slot for each that is not begun, and cost 35 ps a slot.
-LONGEST = 32
+LONGEST = 24
 
 
 class Popcount(wiring.Component):
@@ -56,9 +57,7 @@ class Popcount(wiring.Component):
         m = Module()
         inputs = Inputs(self.a, self.w, {})
         m.d.comb += self.count.eq(
-            build_plan(
-                m, self.plan, inputs, stages=self.stages, longest=self.longest, target=self.target
-            )
+            build_plan(m, self.plan, inputs, stages=self.stages, longest=self.longest, target=self.target)
         )
         return m
 
@@ -114,11 +113,4 @@ def _plan(lanes: int, matches: bool, target: Target) -> Plan:
 
 
 def _stages(plan: Plan, levels: int) -> tuple[int, ...]:
-    """Levels of `plan` behind which registers stand: the last, and others at even distances."""
-    if levels < 0:
-        raise ValueError(f"popcount: levels between registers must not be negative, not {levels}")
-    if not levels:
-        return ()
-    depth = max(1, len(plan.levels))
-    count = -(-depth // levels)
-    return tuple((stage + 1) * depth // count - 1 for stage in range(count))
+    return spaced(max(1, len(plan.levels)), levels)

@@ -27,6 +27,17 @@ class Inputs:
     wires: Mapping[int, Value]
 
 
+def spaced(depth: int, levels: int) -> tuple[int, ...]:
+    """Which of `depth` levels a register follows: the last, and others at even distances of `levels` or less.
+
+    levels: 0 for no register at all. ValueError: negative.
+    """
+    if levels < 0:
+        raise ValueError(f"popcount: levels between registers must not be negative, not {levels}")
+    count = -(-depth // levels) if levels else 0
+    return tuple((stage + 1) * depth // count - 1 for stage in range(count))
+
+
 def build_plan(
     m: Module, plan: Plan, inputs: Inputs, *, stages: Sequence[int], longest: int, target: Target
 ) -> Value:
@@ -50,7 +61,7 @@ def plan_cost(plan: Plan, *, stages: Sequence[int], longest: int, target: Target
     pair = 2 if target.instances else 1
     every = [slots(chain) for adders in plan.levels for chain in chains(adders, longest)]
     luts = sum(-(-size // pair) * pair for size in every) + len(plan.gates)
-    complemented = sum(isinstance(bit, Wire) and bit.inverted for bit in plan.result)
+    complemented = len({bit.number for bit in plan.result if isinstance(bit, Wire) and bit.inverted})
     held = sum(len(plan.live_after(level)) for level in stages if plan.levels or level == 0)
     return Resources(lut4=luts + complemented, ff=held)
 

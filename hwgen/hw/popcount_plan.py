@@ -118,7 +118,7 @@ def slots(chain: Sequence[Adder]) -> int:
     return sum(1 + len(adder.rows) for adder in chain) + (chain[-1].out is not None)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Policy:
     """How a level is filled. fours: a row takes 4 bits where its column has that many more than the next
     (None: never). least: rows of an adder, except where nothing else would be done."""
@@ -237,32 +237,39 @@ _REGISTER = 0.15  # what a bit that waits a level counts beside a slot when plan
 
 
 def reduce_heap(
-    heap: Sequence[Sequence[Bit]], width: int, first_wire: int, *, fours: bool, flip: bool = False
+    heap: Sequence[Sequence[Bit]], first_wire: int, *, fours: bool, flip: bool = False
 ) -> tuple[list[tuple[Adder, ...]], tuple[Bit | None, ...]]:
-    """Levels of adders and the result of a heap whose sum is below 2**width; the cheapest of some policies.
+    """Levels of adders and the result of a heap whose sum fits its columns.
 
     first_wire: number of the first new wire. flip: the adder that ends it all gives complements.
     """
+    policy = _cheapest(tuple(len(bits) for bits in heap), fours)
+    columns = [list(bits) for bits in heap]
+    return _reduced(columns, len(columns), policy, itertools.count(first_wire), flip)
+
+
+@cache
+def _cheapest(heights: tuple[int, ...], fours: bool) -> _Policy:
+    """The policy that gives the cheapest plan for columns of these heights."""
     excesses: tuple[int | None, ...] = (None, -4, 0, 1, 4) if fours else (None,)
-    best, least = None, float("inf")
-    for excess, rows in itertools.product(excesses, (1, 2, 3)):
-        columns = [list(bits) for bits in heap] + [[] for _ in range(width - len(heap))]
-        levels, result = _reduced(columns, width, _Policy(excess, rows), itertools.count(first_wire), flip)
-        waiting = sum(len(bits) for bits in heap)
-        cost = 0.0
+    policies = [_Policy(excess, least) for excess in excesses for least in (1, 2, 3)]
+    costs = []
+    for policy in policies:
+        wires = itertools.count()
+        heap: list[list[Bit]] = [[Wire(next(wires)) for _ in range(height)] for height in heights]
+        levels, _ = _reduced(heap, len(heights), policy, wires, False)
+        waiting, cost = sum(heights), 0.0
         for adders in levels:
             cost += sum(1 + len(adder.rows) for adder in adders)
             waiting += sum(len(adder.sums) + (adder.out is not None) - len(adder.bits) for adder in adders)
             cost += _REGISTER * waiting
-        if cost < least:
-            best, least = (levels, result), cost
-    assert best is not None
-    return best
+        costs.append(cost)
+    return policies[costs.index(min(costs))]
 
 
 @cache
 def _split(count: int) -> tuple[float, int, int, int]:
-    """(cost, n1, n2, carry) of the cheapest tree of adders over lanes taken one by one or in pairs by LUTs."""
+    """(cost, n1, n2, carry) of the cheapest tree of adders; LUTs take lanes one by one or in pairs."""
     if count < 3:
         return count, 0, 0, 0
     options = []
@@ -314,8 +321,8 @@ class _Tree:
 def popcount_plan(lanes: int, *, fours: bool, matches: bool) -> Plan:
     """Plan that counts the lanes with a != w, or with a == w (`matches`).
 
-    fours: logic before a slot's adder is free, as on ECP5; else a tree of plain adders. Matches are lanes - count: the constant
-    2**width - 1 - lanes is added to the heap, and the complement of the sum taken.
+    fours: logic before a slot's adder is free, as on ECP5; else a tree of plain adders.
+    Matches are lanes - count: the constant 2**width - 1 - lanes is added, and the sum complemented.
     """
     width = lanes.bit_length()
     wires = itertools.count()
@@ -342,7 +349,7 @@ def popcount_plan(lanes: int, *, fours: bool, matches: bool) -> Plan:
         for column in range(width):
             if ((1 << width) - 1 - lanes) >> column & 1:
                 heap[column].append(1)
-    levels, result = reduce_heap(heap, width, next(wires), fours=fours, flip=matches)
+    levels, result = reduce_heap(heap, next(wires), fours=fours, flip=matches)
     if fours:
         below = [tuple(first)] if first else []
     if matches:
