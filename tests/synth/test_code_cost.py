@@ -16,10 +16,13 @@ from hwgen.targets import ECP5
 from hwgen.weights.code import FORMS
 
 INT8, UINT8, UINT2 = Range(-128, 127), Range(0, 255), Range(0, 3)
-TERNARY, UP_TO_4 = (-1, 0, 1), (-4, -2, -1, 0, 1, 2, 4)
+BIPOLAR, TERNARY, UP_TO_4 = (-1, 1), (-1, 0, 1), (-4, -2, -1, 0, 1, 2, 4)
 
 # form, levels, activations, simd, pe, most LUT4 sites: weights' ROM, accumulators and control included
 MVUS: list[tuple[str, Levels, Range, int, int, int]] = [
+    ("bipolar", BIPOLAR, UINT8, 8, 4, 380),
+    ("bipolar", BIPOLAR, INT8, 1, 4, 105),
+    ("bipolar", BIPOLAR, UINT2, 8, 4, 185),
     ("ternary", TERNARY, UINT8, 8, 4, 505),
     ("ternary", TERNARY, UINT2, 3, 4, 100),
     ("pow2", (-2, -1, 0, 1, 2), UINT8, 8, 2, 380),

@@ -52,6 +52,7 @@ def test_weights_outside_the_levels_are_refused(code: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("code", "levels", "message"),
     [
+        ("bipolar", (-1, 0, 1), "bipolar: weights .* -1 .* 1, not 0"),
         ("ternary", (-2, 0, 2), "ternary: weights are -1, 0 and 1, not -2"),
         ("pow2", (-1, 0, 3), "pow2: weights are 0 or .* not 3"),
         ("intk", (0, 1 << 17), "intk: weights of .* more than 16 bits"),
@@ -114,5 +115,6 @@ def test_a_code_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     assert "toy" in offered(np.array([[0, 7], [7, 0]]))
     assert "toy" not in offered(np.array([[0, 7], [7, 1]]))
+    assert "bipolar" in offered(np.array([[1, -1], [1, 1]]))
     assert "ternary" in offered(np.array([[1, -1], [0, 1]]))
     sys.modules.pop("toycodes.toy")

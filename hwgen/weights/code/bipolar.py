@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hwgen.hw.product.bipolar import BipolarForm
 from hwgen.hw.product.form import Levels
 from hwgen.hw.product.xnor import XnorForm
 from hwgen.weights.base import Code
@@ -13,7 +14,7 @@ class Bipolar(Code):
     """w = 1 - 2 * code. A product passes its activation or negates it."""
 
     name = "bipolar"
-    forms = (XnorForm,)
+    forms = (XnorForm, BipolarForm)
 
     def __init__(self, levels: Levels) -> None:
         super().__init__(levels)
@@ -26,6 +27,8 @@ class Bipolar(Code):
         return 1
 
     def encode(self, weights: np.ndarray) -> np.ndarray:
+        if not np.isin(weights, (-1, 1)).all():
+            raise ValueError(f"bipolar: weights must be -1 or 1, not {np.asarray(weights)}")
         return (np.asarray(weights, dtype=np.int64) < 0).astype(np.int64)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
