@@ -23,10 +23,12 @@ MVUS: list[tuple[str, Levels, Range, int, int, int]] = [
     ("bipolar", BIPOLAR, UINT8, 8, 4, 380),
     ("bipolar", BIPOLAR, INT8, 1, 4, 105),
     ("bipolar", BIPOLAR, UINT2, 8, 4, 185),
+    ("planes", BIPOLAR, UINT2, 16, 4, 295),
     ("ternary", TERNARY, UINT8, 8, 4, 505),
     ("ternary", TERNARY, UINT2, 3, 4, 100),
     ("pow2", (-2, -1, 0, 1, 2), UINT8, 8, 2, 380),
     ("pow2", UP_TO_4, INT8, 4, 2, 280),
+    ("shiftsum", (-3, -2, -1, 0, 1, 2, 3), INT8, 8, 2, 510),
 ]
 
 

@@ -55,6 +55,7 @@ def test_weights_outside_the_levels_are_refused(code: str, name: str) -> None:
         ("bipolar", (-1, 0, 1), "bipolar: weights .* -1 .* 1, not 0"),
         ("ternary", (-2, 0, 2), "ternary: weights are -1, 0 and 1, not -2"),
         ("pow2", (-1, 0, 3), "pow2: weights are 0 or .* not 3"),
+        ("shiftsum", tuple(range(-128, 128)), "shiftsum: 256 weights from -128 to 127 are not sums"),
         ("intk", (0, 1 << 17), "intk: weights of .* more than 16 bits"),
     ],
 )

@@ -33,6 +33,7 @@ from hwgen.hw.product.form import (
     tree_cost,
     tree_depth,
 )
+from hwgen.hw.product.join import Scaled, join, join_cost, join_depth
 from hwgen.hw.termadder import Masked, add_terms, dropped, fits
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5, Target
@@ -142,7 +143,8 @@ class Digit:
 class TermsForm(ProductForm):
     """sum_l w_l * x_l as the sum of all terms of all lanes, added two by two.
 
-    Latency: 1 + log2(terms) with one register more behind two multiplexers and more.
+    Lanes first, each of the terms for itself, at the terms' own powers of two; then these sums are joined.
+    Latency: 1 + log2(lanes / 2) + log2(terms), with one register more behind two multiplexers and more.
     """
 
     #: whether a weight's value alone says how many of its terms are negative
@@ -184,28 +186,28 @@ class TermsForm(ProductForm):
         digits, x = cls._split(levels), centred(value).width
         sums = target.adder_luts(accumulator.width, "accumulate")
         total = Resources(lut4=sums, ff=accumulator.width)
-        pairs: list[tuple[Digit, Digit]] = []
-        for digit in digits:
-            held = (x + digit.span + len(digit.kind)) * _registered(digits)
+        count, groups = -(-simd // 2), []
+        for digit, scale in zip(digits, cls._scales(digits)):
+            width = x + digit.shifts[-1] - scale
+            masks = len(digit.kind)
+            held = (x + digit.span + masks) * _registered(digits)
             total += Resources(lut4=digit.luts(x), ff=held) * simd
-            pairs += [(digit, digit)] * (simd // 2)
-        alone = digits if simd % 2 else ()
-        pairs += zip(alone[::2], alone[1::2])
-        for a, b in pairs:
-            width = x + 1 + max(a.shifts[-1], b.shifts[-1])
-            first, second = sorted((a, b), key=lambda digit: len(digit.kind))
-            row = 0 if fits(first.kind, second.kind) else x + first.shifts[-1]
-            masked = (row == 0 and first.kind != "") + (second.kind != "")
-            adder = target.adder_luts(width, ("add", "accumulate", "add_rows")[masked])
-            total += Resources(lut4=row + adder, ff=width)
-        widest = x + 1 + max(digit.shifts[-1] for digit in digits)
-        if len(alone) % 2:
-            width = x + alone[-1].shifts[-1]
-            total += Resources(lut4=width if alone[-1].kind else 0, ff=width)
-            widest -= not pairs
-        count = -(-simd * len(digits) // 2)
-        carries = 0 if cls.canonical else 2 * count
-        return total + tree_cost(count, widest, target) + Resources(ff=carries)
+            row = 0 if fits(digit.kind, digit.kind) else width
+            masked = min(masks, 1) if row else 2 * min(masks, 1)
+            adder = target.adder_luts(width + 1, ("add", "accumulate", "add_rows")[masked])
+            total += Resources(lut4=row + adder, ff=width + 1) * (simd // 2)
+            total += Resources(lut4=width if masks else 0, ff=width) * (simd % 2)
+            total += tree_cost(count, width + (simd > 1), target)
+            total += Resources(ff=0 if cls.canonical else simd)
+            groups.append((width + (simd > 1) + tree_depth(count), scale))
+        return total + join_cost(groups, target)
+
+    @classmethod
+    def _scales(cls, digits: Sequence[Digit]) -> list[int]:
+        """Exponents at which the lanes' sums are formed; the lowest is 0, for a complement lacks that."""
+        scales = [digit.shifts[0] for digit in digits]
+        scales[scales.index(min(scales))] = 0
+        return scales
 
     @classmethod
     def offset(cls, weights: np.ndarray, value: Range) -> np.ndarray:
@@ -218,7 +220,8 @@ class TermsForm(ProductForm):
 
     @property
     def latency(self) -> int:
-        return 1 + _registered(self.digits) + tree_depth(-(-self.simd * len(self.digits) // 2))
+        lanes = 1 + tree_depth(-(-self.simd // 2))
+        return _registered(self.digits) + lanes + join_depth(len(self.digits))
 
     @property
     def lane_bits(self) -> int:
@@ -233,37 +236,35 @@ class TermsForm(ProductForm):
 
     def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
         lanes = lanes if self.value.signed else [Cat(x[:-1], ~x[-1]).as_signed() for x in lanes]
-        pairs: list[tuple[_Bounded, _Bounded]] = []
-        alone: list[_Bounded] = []
+        groups: list[Scaled] = []
         at = 0
-        for number, digit in enumerate(self.digits):
+        for number, (digit, scale) in enumerate(zip(self.digits, self._scales(self.digits))):
             row = []
             for lane, x in enumerate(lanes):
                 first = lane * self.lane_bits + at
-                masked = self._masked(m, digit, x, word[first : first + digit.bits])
-                row.append(_Bounded(masked, *self._bounds(lane, number)))
+                masked = self._masked(m, digit, x, word[first : first + digit.bits], scale)
+                row.append(_Bounded(masked, *self._bounds(lane, number, scale)))
             at += digit.bits
-            pairs += zip(row[::2], row[1::2])
-            alone += row[len(row) // 2 * 2 :]
-        pairs += zip(alone[::2], alone[1::2])
-        carries: list[Value] = []
-        terms = [self._pair(m, *pair, carries) for pair in pairs]
-        terms += [self._single(m, each, carries) for each in alone[len(alone) // 2 * 2 :]]
-        root, spare = sum_tree(m, terms, target=self.target, carries=carries)
-        return [Sum(root.value, spare[0] if spare else 0)]
+            carries: list[Value] = []
+            terms = [self._pair(m, *pair, carries) for pair in zip(row[::2], row[1::2])]
+            terms += [self._single(m, each, carries) for each in row[len(row) // 2 * 2 :]]
+            root, spare = sum_tree(m, terms, target=self.target, carries=carries)
+            groups.append(Scaled(root, scale, spare[0] if spare else None))
+        whole = join(m, groups, target=self.target)
+        return [Sum(whole.term.value, 0 if whole.carry is None else whole.carry)]
 
-    def _masked(self, m: Module, digit: Digit, x: Value, code: Value) -> Masked:
+    def _masked(self, m: Module, digit: Digit, x: Value, code: Value, scale: int) -> Masked:
         term = digit.term(x, code)
         flip, take, value = term.flip, term.take, term.value
         if _registered(self.digits):
             flip = flip if flip is None else register(m, flip, name="flip")
             take = take if take is None else register(m, take, name="take")
             value = register(m, value, name="moved")
-        return Masked(Cat(C(0, digit.shifts[0]), value).as_signed(), flip, take)
+        return Masked(Cat(C(0, digit.shifts[0] - scale), value).as_signed(), flip, take)
 
-    def _bounds(self, lane: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def _bounds(self, lane: int, number: int, scale: int) -> tuple[np.ndarray, np.ndarray]:
         """Of a term for each word, with complements for negatives."""
-        factors = self.terms[:, lane, number]
+        factors = self.terms[:, lane, number] >> scale
         low, high = product_bounds(factors, self.centred)
         return low - (factors < 0), high - (factors < 0)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from hwgen.hw.product.bipolar import BipolarForm
 from hwgen.hw.product.form import Levels
+from hwgen.hw.product.planes import PlanesForm
 from hwgen.hw.product.xnor import XnorForm
 from hwgen.weights.base import Code
 
@@ -14,7 +15,7 @@ class Bipolar(Code):
     """w = 1 - 2 * code. A product passes its activation or negates it."""
 
     name = "bipolar"
-    forms = (XnorForm, BipolarForm)
+    forms = (XnorForm, BipolarForm, PlanesForm)
 
     def __init__(self, levels: Levels) -> None:
         super().__init__(levels)
