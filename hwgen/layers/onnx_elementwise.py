@@ -52,6 +52,9 @@ def per_row(ctx: Context, real: Real, arrays: list[NDArray]) -> tuple[Real, list
 
     A constant must be one number or one number per channel.
     """
+    for a in arrays:
+        if not _broadcasts(a.shape, real.index.shape):
+            raise Unsupported(f"a constant of shape {a.shape} beside {real.index.shape}")
     if all(a.size == 1 for a in arrays):
         return real, [a.astype(np.float32).reshape(1, 1) for a in arrays]
     real = settled_entry(real) if isinstance(real.source, EntrySource) else settled(ctx, real)
@@ -78,8 +81,6 @@ def constant_arithmetic(op: Operation, ctx: Context, function: Callable[..., NDA
         other = entry_real(other)
     if not isinstance(constant, Const) or not isinstance(other, Real):
         raise Unsupported("arithmetic of two computed values")
-    if not _broadcasts(constant.array.shape, other.index.shape):
-        raise Unsupported(f"a constant of shape {constant.array.shape} beside {other.index.shape}")
     real, (c,) = per_row(ctx, other, [constant.array])
     first, second = _HOST_NAMES.get(function, ("", ""))
     name = first if first_constant else second

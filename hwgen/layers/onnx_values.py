@@ -24,6 +24,8 @@ from hwgen.numeric.rounding import Ints, ints
 from hwgen.numeric.staircase import Staircase, from_function
 
 Index = NDArray[np.int32]
+MAX_ZERO = 1 << 16
+"""Zero points beyond this are a hostile file's."""
 
 
 class Unsupported(Exception):
@@ -247,7 +249,8 @@ class Grid:
     def zero_point(self) -> int | None:
         """The integer that stands for 0.0, if there is one and it is the same for all channels."""
         zero = -float(self.shift[0])
-        return int(zero) if zero.is_integer() and np.all(self.shift == self.shift[0]) else None
+        usable = abs(zero) <= MAX_ZERO and zero.is_integer() and np.all(self.shift == self.shift[0])
+        return int(zero) if usable else None
 
 
 Fused = tuple[Source, Callable[[Ints], Ints]]

@@ -88,7 +88,9 @@ def add(op: Operation, ctx: Context) -> Value:
         raise Unsupported("an addition of values that are not dequantised")
     a, b = (_planar(op, ctx, real) for real in (a, b))
     for real in (a, b):
-        if not isinstance(real.source, PlaneSource) or len(real.source.lo) != 1:
+        if isinstance(real.source, PlaneSource) and len(real.source.lo) != 1:
+            raise Unsupported("an addition of activations with a scale per channel; one for all is supported")
+        if not isinstance(real.source, PlaneSource):
             raise Unsupported("an addition of a result that is not quantised; put QuantizeLinear before it")
     planes = tuple(Quant(r.source.plane, r.index) for r in (a, b) if isinstance(r.source, PlaneSource))
     x, y, index = _aligned(ctx, *planes)

@@ -8,8 +8,8 @@ that rounding of a tie are noted; they are put where the exact sum, rounded once
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Protocol
+from dataclasses import fields, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from hwgen.ir.tensor import HostChain
 from hwgen.layers.onnx_elementwise import per_row, real_input, widened
 from hwgen.layers.onnx_grid import even
 from hwgen.layers.onnx_values import (
+    MAX_ZERO,
     Codes,
     Const,
     Context,
@@ -144,9 +145,17 @@ def _stepped(op: Operation, ctx: Context, x: Real, rule: Rule) -> Real:
     if x.noise is not None:
         _note(op, ctx, whole, act, x.noise)
     plane = source.once(ctx, op, act, _nominal(rule, act.range))
+    values = rule.value(np.array([[0, 1]], dtype=np.int64))
+    if np.all(values == values[:1]):
+        rule, values = _one_row(rule), values[:1]
     result = Real(PlaneSource(plane), rule.value, x.index)
-    rows = rule.value(np.zeros((1, 1), np.int64)).shape[0]  # a row a channel only if their values differ
-    return _valued(widened(result, rows) if rows > 1 else result, rule)
+    return _valued(widened(result, len(values)) if len(values) > 1 else result, rule)
+
+
+def _one_row(rule: Any) -> Rule:
+    """The rule of the first channel, for all."""
+    arrays = {f.name: getattr(rule, f.name) for f in fields(rule)}
+    return replace(rule, **{k: a[:1] for k, a in arrays.items() if isinstance(a, np.ndarray) and a.ndim == 2})
 
 
 def _valued(real: Real, rule: Rule) -> Real:
@@ -197,7 +206,7 @@ def _constant(x: Const, rule: Rule, scale: Floats, zero: Floats, bipolar: bool) 
     if bipolar:
         q = 2 * q - 1
     axis = _axis(array.shape, scale, zero)
-    if axis is None or np.any(zero != np.rint(zero)):
+    if axis is None or np.any(zero != np.rint(zero)) or np.abs(zero).max() > MAX_ZERO:
         return Const(value)
     dtype = "int8" if q.min() >= -128 and q.max() <= 255 else "int16"
     whole = np.rint(zero).astype(np.int64)
