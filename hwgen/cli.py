@@ -32,7 +32,7 @@ def _board_options(command: Any) -> Any:
         click.option(
             "--fps", type=float, default=None, help="Inferences/s wanted; as fast as fits if not given."
         ),
-        click.option("--clock", type=float, default=None, help="Clock in MHz.  [default: 100]"),
+        click.option("--clock", type=float, default=None, help="Clock in MHz.  [default: the chip family's]"),
         click.option(
             "--fill", type=float, default=None, help="Share of the LUTs that may be used.  [default: 0.6]"
         ),

@@ -69,7 +69,7 @@ class Net:
         return inputs
 
     def inspect(self) -> dict[str, Any]:
-        """Layers, shapes, ranges, weights and MACs as plain data."""
+        """Layers, shapes, ranges, weights, MACs and notes on exactness as plain data."""
         graph = self.graph
         layers = []
         for node in graph.nodes:
@@ -105,6 +105,7 @@ class Net:
             "layers": layers,
             "weights": sum(layer["weights"] for layer in layers),
             "macs": graph.macs,
+            "notes": list(graph.notes),
         }
 
 

@@ -32,6 +32,7 @@ from hwgen.flow import pnr, synth
 from hwgen.flow.board import Board
 from hwgen.frontend.load import load_graph
 from hwgen.golden.run import execute
+from hwgen.hw.ram import block_count
 from hwgen.ir.graph import Graph
 from hwgen.net import Net, digest
 from hwgen.passes.run import run_passes
@@ -40,12 +41,12 @@ from hwgen.plan.plan import Plan
 from hwgen.support.errors import FitError, UsageError
 from hwgen.support.files import write_atomic
 from hwgen.support.progress import Progress, silent
+from hwgen.targets import Target
 from hwgen.targets import target as target_of
 from hwgen.targets.resources import Resources
 from hwgen.verify import certificate
 from hwgen.verify.rtl import Waveform, verify_rtl
 
-DEFAULT_CLOCK_MHZ = 100.0
 DEFAULT_FILL = 0.6
 
 
@@ -73,7 +74,7 @@ def compile(
     """
     net = net if isinstance(net, Net) else load(net)
     chosen = boards.load(board)
-    clock = DEFAULT_CLOCK_MHZ if clock is None else clock
+    clock = chosen.toolchain.clock_mhz if clock is None else clock
     fill = DEFAULT_FILL if fill is None else fill
     for name, value, limit in (("clock", clock, 400.0), ("fps", fps, 1e9), ("fill", fill, 1.0)):
         if value is not None and not 0 < value <= limit:
@@ -82,17 +83,17 @@ def compile(
     graph = run_passes(net.graph)
     stream.check(graph)
     target = target_of(chosen.family)
-    planner = Planner(graph, target, _left_by_link(graph, chosen.budget), fill)
+    planner = Planner(graph, target, _left_by_link(graph, chosen.budget, target), fill)
     plan = planner.fastest() if fps is None else planner.at_most(int(clock * 1e6 / fps))
     name = identifier(net.name)
     folder = Path(out) if out is not None else Path("build") / f"{name}-{board}"
     return Design(net, chosen, graph, plan, clock, folder, progress)
 
 
-def _left_by_link(graph: Graph, budget: Resources) -> Resources:
+def _left_by_link(graph: Graph, budget: Resources, target: Target) -> Resources:
     """What the link's logic and its buffers for one input and one output leave of the board."""
     sizes = [graph.tensors[edge.tensor].size for edge in (graph.inputs[0], graph.outputs[0])]
-    buffers = sum(-(-size // 2048) for size in sizes)
+    buffers = sum(block_count(8, size, target) for size in sizes)
     return replace(budget, lut4=budget.lut4 - 600, ff=budget.ff - 500, bram=budget.bram - buffers)
 
 
@@ -238,7 +239,7 @@ class Design:
             seed=seed,
             progress=self.progress,
         )
-        bitstream = self.folder / f"{self.name}.bit"
+        bitstream = (self.folder / self.board.toolchain.bitstream).with_stem(self.name)
         bitstream.unlink(missing_ok=True)
         budget = self.board.budget.as_dict()
         news = {
@@ -260,7 +261,7 @@ class Design:
                 where=self.board.name,
                 hint=f"give --clock {int(routed.fmax_mhz)}, or another --seed",
             )
-        packed = pnr.pack(routed.config, folder, progress=self.progress)
+        packed = pnr.pack(routed.config, folder, self.board.toolchain, progress=self.progress)
         temporary = bitstream.with_suffix(".tmp")
         shutil.copyfile(packed, temporary)
         temporary.replace(bitstream)
@@ -354,4 +355,4 @@ def flash(folder: str | Path, *, write_flash: bool = False, progress: Progress =
         raise UsageError("no bitstream here", where=str(folder), hint="run `hwgen build` first")
     board = boards.load(facts["board"])
     flasher.flash(Path(folder) / "pnr", board, write_flash=write_flash, progress=progress)
-    return flasher.command(Path(folder) / "pnr" / pnr.BITSTREAM, board, write_flash=write_flash)
+    return flasher.command(Path(folder) / "pnr" / board.toolchain.bitstream, board, write_flash=write_flash)

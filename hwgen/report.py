@@ -140,4 +140,5 @@ def render_model(facts: dict[str, Any]) -> str:
     for row in rows:
         cells = (c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths)))
         lines.append("  ".join(cells).rstrip())
+    lines += [f"note: {note}" for note in facts.get("notes", ())]
     return "\n".join(lines)

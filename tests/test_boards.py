@@ -9,22 +9,42 @@ import pytest
 from hwgen.flow import board as boards
 from hwgen.support import resources
 from hwgen.support.errors import BoardError
+from hwgen.targets import target
 
 GOOD = (resources.folder("boards") / "ulx3s-85f" / "board.toml").read_text()
 
 
 def test_known_boards():
     assert {"ulx3s-12f", "ulx3s-25f", "ulx3s-45f", "ulx3s-85f"} <= set(boards.names())
+    assert {"icebreaker", "icestick", "ice40hx8k", "upduino3", "icesugar", "tinyfpga-bx"} <= set(
+        boards.names()
+    )
 
 
 @pytest.mark.parametrize("name", boards.names())
 def test_every_board_loads(name):
     board = boards.load(name)
     assert board.name == name
-    assert board.clock_hz == 25_000_000
-    assert board.nextpnr_arguments[1:3] == ("--package", "CABGA381")
+    assert board.family in boards.FAMILIES and target(board.family).name == board.family
+    assert board.nextpnr_arguments[1] == "--package"
     ports = [port for port, _, _ in board.port_pins()]
-    assert ports[:3] == ["clk", "uart_rx", "uart_tx"] and ports[-1] == "leds[7]"
+    assert ports[:3] == ["clk", "uart_rx", "uart_tx"] and ports[-1] in (
+        f"leds[{len(board.leds.pins) - 1}]",
+        "leds",
+    )
+    assert bool(board.speed) == board.toolchain.grades
+
+
+def test_chip_selection():
+    assert boards.load("ulx3s-25f").nextpnr_arguments == ("--25k", "--package", "CABGA381", "--speed", "6")
+    assert boards.load("icebreaker").nextpnr_arguments == ("--up5k", "--package", "sg48")
+    assert boards.load("ice40hx8k").nextpnr_arguments == ("--hx8k", "--package", "ct256")
+
+
+def test_pll_pad():
+    """Only where the oscillator sits on the PLL's own pin does the PLL take that pin."""
+    pads = {name for name in boards.names() if boards.load(name).clock_on_pll_pad}
+    assert pads == {"icebreaker", "icesugar"}
 
 
 def test_85f_budget():
@@ -38,17 +58,29 @@ def test_pins_equal_amaranth_boards(name):
     board = boards.load(name)
     module, cls = board.amaranth.split(":")
     platform = getattr(importlib.import_module(module), cls)
-    assert platform.device == board.device and platform.speed == board.speed
-    found = {}
+    assert platform.device == board.device
+    assert {"BG381": "CABGA381"}.get(platform.package, platform.package) == board.package  # Lattice, nextpnr
+    assert getattr(platform, "speed", "") == board.speed
+    found, inverted, clocks = {}, {}, {}
     for resource in platform.resources:
-        for io in resource.ios:
-            if hasattr(io, "names"):
-                found[resource.name, resource.number, ""] = io.names
-            elif hasattr(io, "ios") and hasattr(io.ios[0], "names"):
-                found[resource.name, resource.number, io.name] = io.ios[0].names
-    assert tuple(found["clk25", 0, ""]) == board.clock.pins
-    assert tuple(found["uart", 0, end][0] for end in ("rx", "tx")) == board.uart.pins
-    assert tuple(found["led", i, ""][0] for i in range(8)) == board.leds.pins
+        ends = [resource, *(io for io in resource.ios if hasattr(io, "ios"))]
+        for end in ends:
+            for io in end.ios:
+                if hasattr(io, "names"):
+                    name = "" if end is resource else end.name
+                    found[resource.name, resource.number, name] = io.names
+                    inverted[resource.name, resource.number, name] = io.invert
+        if resource.clock is not None:
+            clocks[tuple(found[resource.name, resource.number, ""])] = resource.clock.frequency
+    assert clocks[board.clock.pins] == board.clock_hz
+    free = {pin for connector in platform.connectors for pin in connector.mapping.values()}
+    for end, pin in zip(("rx", "tx"), board.uart.pins):
+        assert pin == found["uart", 0, end][0] if ("uart", 0, end) in found else pin in free
+    leds = [("led", i, "") for i in range(len(board.leds.pins))]
+    if leds[0] not in found:
+        leds = [("rgb_led", 0, colour) for colour in "rgb"]
+    assert tuple(found[led][0] for led in leds) == board.leds.pins
+    assert {inverted[led] for led in leds} == {board.leds_active == "low"}
 
 
 BAD_NAMES = ["nope", "", "../boards/ulx3s-85f", "ULX3S-85F", "ulx3s-85f/", "a" * 9999, "x\n", None]
@@ -71,6 +103,9 @@ def test_unknown_name_lists_the_known(name):
         ('family = "ecp5"', 'family = "stratix"', "family"),
         ('device = "LFE5U-85F"', 'device = "LFE5U-99F"', "device"),
         ('"G2"', '"G2; SITE"', "clock.pin"),
+        ('active = "high"', 'active = "on"', "leds.active"),
+        ('memories = ["sram", "flash"]', 'memories = ["rom"]', "programmer.memories"),
+        ('speed = "6"', "", "speed"),
         ("hz = 25_000_000", "hz = 25", "clock.hz"),
         ('rx = "M1"', 'rx = "L4"', "pins"),
         ('"H3"]', "3]", "leds.pins"),

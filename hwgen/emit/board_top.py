@@ -9,7 +9,7 @@ import gc
 from typing import Any
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockDomain, Const, Elaboratable, Fragment, Module, Signal
+from amaranth.hdl import Cat, ClockDomain, Const, Elaboratable, Fragment, Module, Signal
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
@@ -18,12 +18,10 @@ from hwgen.flow.board import Board
 from hwgen.hw.leaf import with_leaves
 from hwgen.hw.link.link import Link
 from hwgen.hw.link.uart import divisor
-from hwgen.hw.pll import Pll, settings
+from hwgen.hw.pll import pll as clock_source
 from hwgen.runtime.link import BAUD, IDLE_SECONDS
-from hwgen.support.errors import UsageError
 
 TOP = "top"
-_PLLS = {"ecp5": Pll}
 
 
 class BoardTop(Elaboratable):
@@ -36,7 +34,7 @@ class BoardTop(Elaboratable):
     Amaranth's simulator); clock_hz then only sets the UART's divisor. For simulation.
 
     Ports: clk, uart_rx (in), uart_tx, leds (out). LED 0: configured, 1: busy, 2: the last answer was an
-    error. UsageError: a clock that the PLL or the UART cannot make, or tensors that the link cannot hold.
+    error (as many as there are). UsageError: a clock that the PLL or the UART cannot make, or tensors that the link cannot hold.
     """
 
     def __init__(
@@ -52,11 +50,11 @@ class BoardTop(Elaboratable):
         idle_seconds: float = IDLE_SECONDS,
         pll: bool = True,
     ) -> None:
-        if pll and board.family not in _PLLS:
-            raise UsageError(f"no PLL for the family {board.family!r}", where=board.name)
         self.core, self.board = core, board
-        self.pll = settings(board.clock_hz, clock_hz) if pll else None
-        self.clock_hz = float(self.pll.output_hz) if self.pll else float(clock_hz)
+        self.pll: Any = None
+        if pll:
+            self.pll = clock_source(board.family, board.clock_hz, clock_hz, pad=board.clock_on_pll_pad)
+        self.clock_hz = float(self.pll.output_hz) if pll else float(clock_hz)
         self.link = Link(
             core.i.payload.shape(),
             core.o.payload.shape(),
@@ -85,7 +83,7 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         if self.pll is not None:
-            m.submodules.pll = pll = _PLLS[self.board.family](self.pll)
+            m.submodules.pll = pll = self.pll
             # every register starts with its initial value, and the clock only when it is stable: no reset
             m.domains.sync = sync = ClockDomain("sync", reset_less=True)
             m.d.comb += [pll.clk_in.eq(self.clk), sync.clk.eq(pll.clk_out)]
@@ -93,12 +91,12 @@ class BoardTop(Elaboratable):
         m.submodules.link = link = self.link
         wiring.connect(m, link.o, self.core.i)
         wiring.connect(m, self.core.o, link.i)
-        states = Signal(3)
+        states = Signal(len(self.leds))
         m.d.comb += [
             link.rx.eq(self.uart_rx),
             self.uart_tx.eq(link.tx),
-            states.eq(Const(1, 1) | link.busy << 1 | link.error << 2),
-            self.leds.eq(states),
+            states.eq(Cat(Const(1, 1), link.busy, link.error)),
+            self.leds.eq(~states if self.board.leds_active == "low" else states),
         ]
         return m
 

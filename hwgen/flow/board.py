@@ -14,25 +14,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hwgen.flow.family import FAMILIES, Family
 from hwgen.support import resources
 from hwgen.support.errors import BoardError
 from hwgen.targets.resources import Resources
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
-_PIN = re.compile(r"[A-Z]{1,2}[0-9]{1,2}")
+_PIN = re.compile(r"[A-Z]{1,2}[0-9]{1,2}|[1-9][0-9]{0,2}")
 _WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
 _ARGUMENT = re.compile(r"[A-Za-z0-9_./:=+-]{1,128}")
 _FILE_LIMIT = 64 * 1024
 _TOP_KEYS = "title url amaranth family device package speed budget clock uart leds programmer"
 
-# device -> what nextpnr-ecp5 calls its size
-_ECP5_DEVICES = {"LFE5U-12F": "12k", "LFE5U-25F": "25k", "LFE5U-45F": "45k", "LFE5U-85F": "85k"}
-FAMILIES: Mapping[str, Mapping[str, str]] = {"ecp5": _ECP5_DEVICES}
-
 
 @dataclass(frozen=True)
 class PinGroup:
-    """Pins that share their electrical attributes (names and values as in an LPF file's IOBUF)."""
+    """Pins that share their electrical attributes (names and values as the family's constraints have them:
+    an LPF file's IOBUF, a PCF file's set_io)."""
 
     pins: tuple[str, ...]
     attributes: tuple[tuple[str, str], ...]
@@ -40,7 +38,10 @@ class PinGroup:
 
 @dataclass(frozen=True)
 class Board:
-    """One board. `budget`: what the chip has. `uart`: (rx, tx) as the FPGA sees them. `clock`: one pin."""
+    """One board. `budget`: what the chip has. `uart`: (rx, tx) as the FPGA sees them. `clock`: one pin.
+
+    speed: "" where the family has no grades. leds_active: "high" or "low".
+    """
 
     name: str
     title: str
@@ -55,20 +56,32 @@ class Board:
     clock_hz: int
     uart: PinGroup
     leds: PinGroup
+    leds_active: str
     programmer: str
     programmer_arguments: tuple[str, ...]
+    memories: tuple[str, ...]
+
+    @property
+    def toolchain(self) -> Family:
+        """How designs for its chip are made."""
+        return FAMILIES[self.family]
 
     @property
     def nextpnr_arguments(self) -> tuple[str, ...]:
         """Chip selection for nextpnr."""
-        size = FAMILIES[self.family][self.device]
-        return (f"--{size}", "--package", self.package, "--speed", self.speed)
+        return self.toolchain.chip(self.device, self.package, self.speed)
+
+    @property
+    def clock_on_pll_pad(self) -> bool:
+        """Whether the oscillator is wired to the pin that belongs to the PLL."""
+        return self.toolchain.pll_pads.get((self.device, self.package)) == self.clock.pins[0]
 
     def port_pins(self) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
         """(port name, pin, attributes) of every port of `emit.board_top.BoardTop`, in order."""
         rows = [("clk", self.clock.pins[0], self.clock.attributes)]
         rows += [(f"uart_{end}", pin, self.uart.attributes) for end, pin in zip(("rx", "tx"), self.uart.pins)]
-        rows += [(f"leds[{i}]", pin, self.leds.attributes) for i, pin in enumerate(self.leds.pins)]
+        names = [f"leds[{i}]" for i in range(len(self.leds.pins))] if len(self.leds.pins) > 1 else ["leds"]
+        rows += [(name, pin, self.leds.attributes) for name, pin in zip(names, self.leds.pins)]
         return rows
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,23 +122,24 @@ class _Reader:
         self.path = path
 
     def board(self, name: str, table: dict[str, Any]) -> Board:
-        self.keys(table, "", _TOP_KEYS)
-        family = self.one_of(table, "family", FAMILIES)
+        family = self.one_of(table, "family", FAMILIES) if "family" in table else ""
+        graded = not family or FAMILIES[family].grades
+        self.keys(table, "", _TOP_KEYS if graded else _TOP_KEYS.replace(" speed", ""))
         clock, uart = self.table(table, "clock"), self.table(table, "uart")
         leds, programmer = self.table(table, "leds"), self.table(table, "programmer")
         self.keys(clock, "clock.", "pin hz attributes")
         self.keys(uart, "uart.", "rx tx attributes")
-        self.keys(leds, "leds.", "pins attributes")
-        self.keys(programmer, "programmer.", "tool arguments")
+        self.keys(leds, "leds.", "pins active attributes")
+        self.keys(programmer, "programmer.", "tool arguments memories")
         board = Board(
             name=name,
             title=self.text(table, "title"),
             url=self.text(table, "url"),
             amaranth=self.text(table, "amaranth"),
             family=family,
-            device=self.one_of(table, "device", FAMILIES[family]),
+            device=self.one_of(table, "device", FAMILIES[family].devices),
             package=self.word(table, "package"),
-            speed=self.word(table, "speed"),
+            speed=self.word(table, "speed") if graded else "",
             budget=self.budget(self.table(table, "budget")),
             clock=PinGroup((self.pin(clock.get("pin"), "clock.pin"),), self.attributes(clock, "clock")),
             clock_hz=self.integer(clock, "hz", "clock.", 1_000_000, 1_000_000_000),
@@ -134,8 +148,10 @@ class _Reader:
                 self.attributes(uart, "uart"),
             ),
             leds=PinGroup(self.pins(leds.get("pins")), self.attributes(leds, "leds")),
+            leds_active=self.one_of(leds, "active", {"high": 1, "low": 0}, "leds."),
             programmer=self.word(programmer, "tool", "programmer."),
             programmer_arguments=self.arguments(programmer.get("arguments")),
+            memories=self.memories(programmer.get("memories")),
         )
         used = [pin for _, pin, _ in board.port_pins()]
         if len(set(used)) != len(used):
@@ -169,10 +185,10 @@ class _Reader:
             raise self.error(prefix + key, "should be one word of letters, digits, '_.+-'")
         return value
 
-    def one_of(self, table: dict[str, Any], key: str, choices: Mapping[str, Any]) -> str:
+    def one_of(self, table: dict[str, Any], key: str, choices: Mapping[str, Any], prefix: str = "") -> str:
         value = table[key]
         if not isinstance(value, str) or value not in choices:
-            raise self.error(key, f"should be one of {', '.join(sorted(choices))}")
+            raise self.error(prefix + key, f"should be one of {', '.join(sorted(choices))}")
         return value
 
     def integer(self, table: dict[str, Any], key: str, prefix: str, low: int, high: int) -> int:
@@ -190,13 +206,19 @@ class _Reader:
 
     def pin(self, value: Any, key: str) -> str:
         if not isinstance(value, str) or not _PIN.fullmatch(value):
-            raise self.error(key, 'should be a ball such as "G2"')
+            raise self.error(key, 'should be a pin such as "G2" or "35"')
         return value
 
     def pins(self, value: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not 1 <= len(value) <= 64:
-            raise self.error("leds.pins", "should be a list of 1 to 64 balls")
+            raise self.error("leds.pins", "should be a list of 1 to 64 pins")
         return tuple(self.pin(item, "leds.pins") for item in value)
+
+    def memories(self, value: Any) -> tuple[str, ...]:
+        """What the programmer can write, the usual one first."""
+        if not isinstance(value, list) or not value or any(item not in ("sram", "flash") for item in value):
+            raise self.error("programmer.memories", "should be a list of sram and flash")
+        return tuple(dict.fromkeys(value))
 
     def attributes(self, table: dict[str, Any], name: str) -> tuple[tuple[str, str], ...]:
         value = table["attributes"]

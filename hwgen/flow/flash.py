@@ -1,4 +1,4 @@
-"""Load a bitstream into a board with its programmer (openFPGALoader)."""
+"""Load a bitstream into a board with its programmer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 from hwgen.flow import process, tools
 from hwgen.flow.board import Board
-from hwgen.flow.pnr import BITSTREAM
 from hwgen.support.errors import ToolError, UsageError
 
 LOG = "flash.log"
@@ -15,11 +14,23 @@ LOG = "flash.log"
 def command(
     bitstream: Path, board: Board, *, write_flash: bool = False, cable: str | None = None
 ) -> list[str]:
-    """The command line: into the FPGA's SRAM by default (gone at power-off), or into the board's flash."""
+    """The command line: into the FPGA's SRAM by default (gone at power-off), or into the board's flash.
+
+    A board that takes one of the two only gets that. UsageError: a cable for a programmer that has none.
+    """
     tool = tools.find(board.programmer)
-    where = ["--write-flash"] if write_flash else ["--write-sram"]
+    start, path = [*tool.argv, *board.programmer_arguments], str(bitstream.resolve())
+    if board.programmer != "openFPGALoader":
+        if cable:
+            raise UsageError("has no --cable", where=board.programmer)
+        return [*start, path]
     extra = ["--cable", cable] if cable else []
-    return [*tool.argv, *board.programmer_arguments, *extra, *where, str(bitstream.resolve())]
+    return [*start, *extra, f"--write-{memory(board, write_flash)}", path]
+
+
+def memory(board: Board, write_flash: bool) -> str:
+    """Which of the board's memories gets the bitstream, "sram" or "flash"."""
+    return "flash" if write_flash and "flash" in board.memories else board.memories[0]
 
 
 def flash(
@@ -35,13 +46,15 @@ def flash(
 
     UsageError: nothing was built there. ToolError: the programmer is missing, finds no board, or fails.
     """
-    bitstream = Path(build_dir) / BITSTREAM
+    bitstream = Path(build_dir) / board.toolchain.bitstream
     if not bitstream.is_file():
-        raise UsageError(f"no bitstream {BITSTREAM}", where=str(build_dir), hint="run `hwgen build` first")
+        raise UsageError(
+            f"no bitstream {bitstream.name}", where=str(build_dir), hint="run `hwgen build` first"
+        )
     if cable is not None and not cable.replace("-", "").replace("_", "").isalnum():
         raise UsageError(f"not a cable's name: {cable!r}", where=board.programmer)
-    target = "flash" if write_flash else "SRAM"
-    progress(f"loading {board.name}'s {target}", None)
+    names = {"sram": "SRAM", "flash": "flash"}
+    progress(f"loading {board.name}'s {names[memory(board, write_flash)]}", None)
     argv = command(bitstream, board, write_flash=write_flash, cable=cable)
     try:
         process.run(

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# LUT4 sites that a cell occupies on ECP5: a CCU2C is two of them; a distributed RAM four for its
-# bits and two that its write port blocks.
-_ECP5_LUT_SITES = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
-_ECP5_KINDS = {"TRELLIS_FF": "ff", "MULT18X18D": "dsp", "DP16KD": "bram", "PDPW16KD": "bram"}
+# LUT4 sites that a cell occupies. ECP5: a CCU2C is two of them; a distributed RAM four for its bits and two
+# that its write port blocks. iCE40: see `lone_cells`.
+_LUT_SITES = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6, "SB_LUT4": 1}
+_KINDS = {
+    "TRELLIS_FF": "ff", "MULT18X18D": "dsp", "DP16KD": "bram", "PDPW16KD": "bram",
+    "SB_MAC16": "dsp", "SB_SPRAM256KA": "spram",
+}  # fmt: skip
+_KIND_STARTS = {"SB_DFF": "ff", "SB_RAM40_4K": "bram"}  # whatever their resets and clock edges
 _CARRY_PINS = frozenset(("A0", "B0", "C0", "D0", "A1", "B1", "C1", "D1", "CIN", "S0", "S1", "COUT"))
 RESOURCES = ("lut4", "ff", "dsp", "bram", "spram")
 
@@ -143,13 +147,56 @@ def _plain_register(
     return readers[0][0] if free_running and no_reset and same_clock and zero_start else None
 
 
+def lone_cells(module: Mapping[str, Any]) -> set[str]:
+    """Names of the carries and flip-flops that take an iCE40 logic cell without its LUT being counted.
+
+    A logic cell is a LUT4, its carry (from I1, I2 and the carry that is I3) and a flip-flop that only the LUT
+    feeds. A carry without such a LUT, a flip-flop behind a LUT that something else reads or behind no LUT at
+    all has a cell of its own. What nextpnr-ice40 packs, but for the cells by which a chain is left.
+    """
+    if not any(cell["type"] in ("SB_CARRY", "SB_LUT4") for cell in module["cells"].values()):
+        return set()
+    luts, readers, outputs = set(), Counter[int | str](), set[int | str]()
+    for cell in module["cells"].values():
+        directions = cell.get("port_directions", {})
+        for pin, bits in cell["connections"].items():
+            if directions.get(pin) != "output":
+                readers.update(bits)
+        if cell["type"] == "SB_LUT4":
+            pins = cell["connections"]
+            luts.add(tuple(pins.get(pin, ["0"])[0] for pin in ("I1", "I2", "I3")))
+            outputs.update(pins["O"])
+    for port in module["ports"].values():
+        if port["direction"] != "input":
+            readers.update(port["bits"])
+    lone = set()
+    for name, cell in module["cells"].items():
+        pins = cell["connections"]
+        if cell["type"] == "SB_CARRY":
+            if tuple(pins.get(pin, ["0"])[0] for pin in ("I0", "I1", "CI")) not in luts:
+                lone.add(name)
+        elif cell["type"].startswith("SB_DFF"):
+            if pins["D"][0] not in outputs or readers[pins["D"][0]] > 1:
+                lone.add(name)
+    return lone
+
+
+def cell_types(design: Mapping[str, Any]) -> Counter[str]:
+    """Cells of the top module of a flat netlist, by type."""
+    tops = [module for module in design["modules"].values() if int(module["attributes"].get("top", "0"), 2)]
+    return Counter(cell["type"] for module in tops for cell in module["cells"].values())
+
+
 def count(cell_types: Iterable[str]) -> dict[str, int]:
-    """Resources of ECP5 cells, in the units of a board's budget: lut4 sites, ff, dsp, bram, spram."""
+    """Resources of cells, in the units of a board's budget: lut4 sites, ff, dsp, bram, spram."""
     total = dict.fromkeys(RESOURCES, 0)
     for kind, number in Counter(cell_types).items():
-        total["lut4"] += _ECP5_LUT_SITES.get(kind, 0) * number
-        if kind in _ECP5_KINDS:
-            total[_ECP5_KINDS[kind]] += number
+        total["lut4"] += _LUT_SITES.get(kind, 0) * number
+        resource = _KINDS.get(kind) or next(
+            (name for start, name in _KIND_STARTS.items() if kind.startswith(start)), None
+        )
+        if resource:
+            total[resource] += number
     return total
 
 
@@ -160,8 +207,14 @@ def count_regions(module: Mapping[str, Any], regions: Iterable[str]) -> dict[str
     """
     paths = sorted(regions, key=len, reverse=True)
     cells: dict[str, list[str]] = {"": [], **{path: [] for path in sorted(regions)}}
+    lone = lone_cells(module)
+    alone = Counter[str]()
     for name, cell in module["cells"].items():
         plain = name.removeprefix("$flatten").replace("\\", "").lstrip("$")
         owner = next((path for path in paths if plain.startswith(path + ".")), "")
         cells[owner].append(cell["type"])
-    return {path: count(kinds) for path, kinds in cells.items()}
+        alone[owner] += name in lone
+    counted = {path: count(kinds) for path, kinds in cells.items()}
+    for path, number in alone.items():
+        counted[path]["lut4"] += number
+    return counted

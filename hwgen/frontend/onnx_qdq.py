@@ -13,34 +13,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
-
-import numpy as np
-
-from hwgen.frontend.onnx import constants
-from hwgen.frontend.onnx.context import ImportContext, Skipped
+from hwgen.frontend.onnx.assemble import HINT, assemble, needed, unknown
 from hwgen.frontend.onnx.proto import Model, parse
 from hwgen.ir.graph import Graph
-from hwgen.ir.node import IllegalNode
-from hwgen.layers.onnx_values import Context, Damaged, Operation, Unsupported, Value
-from hwgen.support.errors import ModelError, UnsupportedError, UsageError
-from hwgen.support.registry import modules
+from hwgen.layers.onnx_values import Operation
+from hwgen.support.errors import UnsupportedError, UsageError
 
 RUNTIMES = ("ort", "ort-fused")
 _DOMAINS = ("", "com.microsoft")
+QONNX = ("qonnx.", "onnx.brevitas", "finn.")
+"""What domains of QONNX's and FINN's operators begin with; hwgen.frontend.qonnx reads them."""
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
-_QONNX = ("Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold")
-_HINT = "see the list of operations in the README"
-
-
-@cache
-def importers() -> dict[str, Callable[[Operation, Context], Value]]:
-    """Importers of all layers by ONNX operator name."""
-    found: dict[str, Callable[[Operation, Context], Value]] = dict(constants.IMPORTERS)
-    for module in modules("hwgen.layers", "importers_onnx"):
-        found |= module.IMPORTERS
-    return found
 
 
 def load(data: bytes, name: str, runtime: str = "ort") -> Graph:
@@ -49,87 +32,34 @@ def load(data: bytes, name: str, runtime: str = "ort") -> Graph:
     Raises ModelError for a file that is damaged or contradicts itself, UnsupportedError with
     everything that hwgen does not do.
     """
+    check_runtime(runtime)
+    return load_model(parse(data), name, runtime)
+
+
+def check_runtime(runtime: str) -> None:
+    """UsageError for one that is not of this front end."""
     if runtime not in RUNTIMES:
         raise UsageError(f"runtime {runtime!r} is none of {', '.join(RUNTIMES)}")
-    model = parse(data)
+
+
+def load_model(model: Model, name: str, runtime: str = "ort") -> Graph:
+    """The graph of a parsed file."""
+    check_runtime(runtime)
     wanted = needed(model)
-    refuse(wanted)
-    graph = Graph(name, runtime)
-    ctx = ImportContext(graph, model, runtime)
-    complaints: list[str] = []
-    for op in wanted:
-        _run(op, ctx, complaints)
-    for position, output in enumerate(model.outputs):
-        edge = Operation(len(model.nodes) + position, "output", "", output, (output,), (output,), {})
-        _guarded(edge, complaints, partial(ctx.leave, output, edge))
-    if complaints:
-        raise UnsupportedError(complaints, hint=_HINT)
-    if not graph.nodes:
-        raise UnsupportedError(["the model computes nothing on integers"], hint=_HINT)
-    return graph
+    refuse(model, wanted)
+    return assemble(model, wanted, name, runtime)
 
 
-def needed(model: Model) -> list[Operation]:
-    """Nodes that outputs depend on, in the file's order."""
-    made = {name for op in model.nodes for name in op.outputs if name}
-    missing = [name for name in model.outputs if name not in made]
-    if missing:
-        raise ModelError(f"nothing makes the output {missing[0]}")
-    wanted = set(model.outputs)
-    kept = []
-    for op in reversed(model.nodes):
-        if wanted.intersection(op.outputs):
-            kept.append(op)
-            wanted.update(op.inputs)
-    return kept[::-1]
-
-
-def refuse(wanted: list[Operation]) -> None:
+def refuse(model: Model, wanted: list[Operation]) -> None:
     """Raise one UnsupportedError for a float model, or for all operators that hwgen does not have."""
-    if any(op.kind in _QONNX for op in wanted):
-        raise UnsupportedError(
-            [f"a QONNX model ({next(op for op in wanted if op.kind in _QONNX)})"],
-            hint="export it with QuantizeLinear and DequantizeLinear (QDQ)",
-        )
+    strange = unknown(wanted, _DOMAINS)
+    foreign = [op for op in wanted if op.domain.startswith(QONNX)]
+    if foreign:
+        raise UnsupportedError([f"a QONNX model ({foreign[0]})"], hint="its arithmetic has the name qonnx")
     if not any(op.kind in _QUANTIZERS or op.kind.startswith(("QLinear", "QGemm")) for op in wanted):
         raise UnsupportedError(
-            ["a floating-point model (no QuantizeLinear, no QLinear operation)"],
+            ["a floating-point model (no QuantizeLinear, no QLinear operation)", *model.complaints, *strange],
             hint="quantise it first, e.g. with onnxruntime.quantization.quantize_static",
         )
-    known = importers()
-    complaints = []
-    for op in wanted:
-        if op.domain not in _DOMAINS:
-            complaints.append(f"{op}: operators of domain {op.domain}")
-        elif op.kind not in known:
-            complaints.append(f"{op}: hwgen has no such operation")
-    if complaints:
-        raise UnsupportedError(complaints, hint=_HINT)
-
-
-def _run(op: Operation, ctx: ImportContext, complaints: list[str]) -> None:
-    for name in op.outputs:
-        if name and name in ctx.values:
-            raise ModelError(f"makes {name}, which is there already", where=str(op))
-
-    def build() -> None:
-        if not op.outputs:
-            raise Damaged("has no output")
-        ctx.values[op.outputs[0]] = importers()[op.kind](op, ctx)
-
-    for name in op.outputs:
-        ctx.values[name] = None  # what reads a refused node's output is not complained about
-    _guarded(op, complaints, build)
-
-
-def _guarded(op: Operation, complaints: list[str], action: Callable[[], None]) -> None:
-    """Run an importer; collect what is unsupported, place what is damaged."""
-    try:
-        with np.errstate(all="ignore"):  # hostile scales overflow; importers look at the result
-            action()
-    except Skipped:
-        pass
-    except Unsupported as error:
-        complaints.append(f"{op}: {error}")
-    except (Damaged, IllegalNode) as error:
-        raise ModelError(str(error), where=str(op)) from error
+    if model.complaints or strange:
+        raise UnsupportedError([*model.complaints, *strange], hint=HINT)

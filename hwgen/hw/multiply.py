@@ -41,7 +41,7 @@ def multiplier_leaf(a: Shape, b: Shape, width: int, target: Target) -> Leaf:
 def multiply(m: Module, a: Value, b: Value, width: int, *, target: Target) -> Value:
     """a * b, two clocks later, modulo 2**`width`."""
     y = Signal(signed(width), name="product")
-    if target.instances:
+    if target.dsp:
         m.submodules += multiplier_leaf(a.shape(), b.shape(), width, target).instance(a=a, b=b, y=y)
     else:
         m.submodules += (multiplier := Multiplier(a.shape(), b.shape(), width, target=target))

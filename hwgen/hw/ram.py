@@ -13,14 +13,7 @@ from hwgen.targets.ecp5_ram import ram_block
 
 Form = Literal["auto", "block", "distributed"]
 
-DISTRIBUTED_CELL = (16, 4)  # words and bits of the smallest distributed RAM (ECP5: TRELLIS_DPR16X4)
-DISTRIBUTED_LUTS = 6  # LUT4 sites that it takes
-
-
-def distributed_luts(width: int, depth: int) -> int:
-    """LUT4 sites of a distributed RAM with its read multiplexer."""
-    rows, columns = -(-depth // DISTRIBUTED_CELL[0]), -(-width // DISTRIBUTED_CELL[1])
-    return rows * columns * DISTRIBUTED_LUTS + (rows - 1) * width
+SMALL = 16  # words up to which a block RAM is never worth its while
 
 
 def block_shape(width: int, depth: int, target: Target) -> RamShape:
@@ -35,19 +28,19 @@ def block_count(width: int, depth: int, target: Target) -> int:
     """Block RAMs that a memory takes; ValueError if it is too deep for one row of instances."""
     if target.instances:
         return -(-width // block_shape(width, depth, target).width)
-    bits = max(shape.width * shape.depth for shape in target.rom_shapes)
-    return -(-width * depth // bits)
+    return min(-(-width // shape.width) * -(-depth // shape.depth) for shape in target.rom_shapes)
 
 
 def cheapest_form(width: int, depth: int, target: Target) -> Form:
     """block or distributed, whichever takes the smaller share of the chip."""
-    if depth <= DISTRIBUTED_CELL[0]:
+    if depth <= SMALL:
         return "distributed"
     try:
         blocks = block_count(width, depth, target)
     except ValueError:
         return "distributed"
-    return "distributed" if distributed_luts(width, depth) <= blocks * target.bram_luts else "block"
+    small = target.small_ram(width, depth).lut4
+    return "distributed" if small <= blocks * target.bram_luts else "block"
 
 
 class Ram(wiring.Component):
@@ -57,8 +50,8 @@ class Ram(wiring.Component):
     cheaper one. The word that is written in a clock must not be read in the same clock: then read_data
     is undefined. Contents are undefined at first.
 
-    Errors: ValueError for a bad form or a depth that no block RAM has. Cost: see `distributed_luts` and
-    `block_shape`; a target without instances leaves the block RAM to inference.
+    Errors: ValueError for a bad form or a depth that no block RAM has. Cost: see `Target.small_ram` and
+    `block_count`; a target without instances leaves the block RAM to inference.
     """
 
     def __init__(self, *, width: int, depth: int, form: Form = "auto", target: Target = GENERIC) -> None:
@@ -88,22 +81,23 @@ class Ram(wiring.Component):
         if self.form == "block" and self.target.instances:
             m.d.comb += self.read_data.eq(self._blocks(m))
             return m
+        # Yosys would imitate what a read of the word being written gives, were it not told that nobody cares
         m.submodules.cells = cells = memory.Memory(
-            shape=self.width, depth=self.depth, init=[], attrs={"ram_style": self.form}
+            shape=self.width, depth=self.depth, init=[], attrs={"ram_style": self.form, "no_rw_check": 1}
         )
-        write, read = cells.write_port(), cells.read_port()
+        write, read = cells.write_port(), cells.read_port(domain="comb")
         m.d.comb += [
             write.en.eq(self.write_en),
             write.addr.eq(self.write_addr),
             write.data.eq(self.write_data),
             read.addr.eq(self.read_addr),
         ]
-        if self.form == "block":
-            held = Signal(self.width, reset_less=True)
-            m.d.sync += held.eq(read.data)
-            m.d.comb += self.read_data.eq(held)
-        else:
-            m.d.comb += self.read_data.eq(read.data)
+        data: Value = read.data
+        for stage in range(self.latency):
+            held = Signal(self.width, name=f"read_{stage}", reset_less=True)
+            m.d.sync += held.eq(data)
+            data = held
+        m.d.comb += self.read_data.eq(data)
         return m
 
     def _blocks(self, m: Module) -> Value:

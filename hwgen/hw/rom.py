@@ -85,6 +85,7 @@ class Rom(wiring.Component):
         if form not in ROM_FORMS:
             raise ValueError(f"unknown ROM form {form!r}; use one of {', '.join(ROM_FORMS)} or auto")
         self.form = "generic" if form == "bram" and not target.instances else form
+        self._style = {"lut": {"rom_style": "logic"}, "bram": {"rom_style": "block"}}.get(form, {})
         self.target = target
         super().__init__({"addr": In(range(self.depth)), "data": Out(self.width)})
 
@@ -103,10 +104,9 @@ class Rom(wiring.Component):
         return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
     def _memory(self, m: Module) -> None:
-        """Address register, table, data register: Yosys keeps `logic` out of block RAM."""
-        style = {"rom_style": "logic"} if self.form == "lut" else {}
+        """Address register, table, data register: Yosys keeps `logic` out of block RAM and `block` in it."""
         m.submodules.table = table = memory.Memory(
-            shape=self.width, depth=self.depth, init=self._words(), attrs=style
+            shape=self.width, depth=self.depth, init=self._words(), attrs=self._style
         )
         read = table.read_port()
         address = Signal.like(self.addr, reset_less=True)

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from math import ceil
 
 from hwgen.hw.layer import QUEUED_GROUPS
-from hwgen.hw.ram import block_count, cheapest_form, distributed_luts
+from hwgen.hw.ram import block_count, cheapest_form
 from hwgen.hw.window_math import WindowGeometry
-from hwgen.targets import ECP5, Target
+from hwgen.targets import Target
 from hwgen.targets.resources import Resources
 
 
@@ -79,7 +79,7 @@ def window_stage(geometry: WindowGeometry, interval: int, latency: int, words: i
     return Stage(needed, first, interval, latency, capacity, queue)
 
 
-def window_cost(geometry: WindowGeometry, width: int, target: Target = ECP5) -> Resources:
+def window_cost(geometry: WindowGeometry, width: int, target: Target) -> Resources:
     """Line buffer, address generation and padding for words of `width` bits a lane.
 
     Measured in tests/synth/test_stream_cost.py: the counters are much the same for any image.
@@ -93,11 +93,18 @@ def window_cost(geometry: WindowGeometry, width: int, target: Target = ECP5) -> 
     ff = (45 if folded.pointwise else 90) + (bits if padded else 0)
     if cheapest_form(bits, depth, target) == "block":
         return Resources(lut4=lut4, ff=ff, bram=block_count(bits, depth, target))
-    return Resources(lut4=lut4 + distributed_luts(bits, depth), ff=ff + bits)
+    return Resources(lut4=lut4, ff=ff + bits) + target.small_ram(bits, depth)
 
 
-def drain_cost(pe: int, lanes: int, acc_width: int, out_width: int) -> Resources:
-    """Serializer of pe accumulators and the queue behind the activation."""
+def drain_cost(
+    pe: int, lanes: int, acc_width: int, out_width: int, *, words: int, latency: int, target: Target
+) -> Resources:
+    """Serializer of pe accumulators and the queue behind the activation, as `hwgen.hw.layer` sizes it.
+
+    words: clocks of a group. latency: about how many clocks a group is on its way.
+    """
     shift = pe * acc_width if pe > lanes else 0
-    queue = 8 * ceil(lanes * out_width / 4)
-    return Resources(lut4=shift + queue + 30, ff=shift + 30 + lanes * (acc_width + out_width))
+    groups = ceil(latency / words) + 3
+    places = 1 << max(1, (pe // lanes * groups - 1).bit_length())
+    total = Resources(lut4=shift + 30, ff=shift + 30 + lanes * (acc_width + out_width))
+    return total + target.small_ram(lanes * out_width, places)

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from hwgen.ir.tensor import Shape, Tensor
 from hwgen.layers.conv.op import Conv
 from hwgen.layers.depthwise.op import Depthwise
-from hwgen.layers.onnx_values import Codes, Context, Damaged, Operation, Plane, Source, Unsupported
+from hwgen.layers.onnx_values import Codes, Context, Damaged, Grid, Operation, Plane, Source, Unsupported
 from hwgen.layers.requantize_onnx import LIMITS, Floats, Scheme
 from hwgen.layers.tflite_linear import MAX_WEIGHTS, spread
 from hwgen.layers.window import Window
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import INT32_MAX, INT32_MIN, Ints
-from hwgen.numeric.staircase import Staircase
+from hwgen.numeric.staircase import Staircase, from_function
 
+MAX_IDENTITY = 1 << 22
 _ACC = Range(INT32_MIN, INT32_MAX)
 
 
@@ -52,6 +53,8 @@ def weights(codes: Codes, axis: int) -> Weights:
 class LinearSource(Source):
     """The accumulator sum(w * (q - zero_point)) + bias, per output channel."""
 
+    few = False
+
     def __init__(self, node: Conv | Depthwise, x: Tensor) -> None:
         lo, hi = node.acc_bounds(x.range)
         if Range(int(lo.min()), int(hi.max())) not in _ACC:
@@ -60,11 +63,35 @@ class LinearSource(Source):
         self.node, self.x = node, x
 
     def emit(self, ctx: Context, op: Operation, act: Staircase | None, out: Scheme) -> Plane:
-        """The convolution with its activation."""
+        """The convolution with its activation; without one it gives out its sums, by the identity."""
         node = self.node
+        if act is None and int((self.hi - self.lo).max()) * len(self.lo) <= MAX_IDENTITY:
+            act = from_function(lambda acc: acc, self.lo, self.hi)
         fields = {"weights": node.weights, "bias": node.bias, "window": node.window}
         tensor = ctx.add(op, type(node), (self.x,), **fields, pad_value=node.pad_value, act=act)
         return Plane(out.dtype, tensor.range, tensor)
+
+    def shifted(self, grid: Grid) -> NDArray[np.float64]:
+        """(outputs,) or (1,): sum(w * (shift + zero_point)), what the accumulator lacks of its sums."""
+        if grid.unit.size > 1 and not isinstance(self.node, Depthwise):
+            raise Unsupported("activations with a scale per channel; before this layer they need one scale")
+        rest = grid.shift + (grid.zero_point or 0)
+        if not np.any(rest):
+            return np.zeros(1)
+        return self._summed(self.node.weights.astype(np.float64), rest)
+
+    def largest(self, grid: Grid) -> NDArray[np.float64]:
+        """(outputs,): what sums of w * (q + shift) and all their parts stay below, in size."""
+        ends = [np.abs(end + grid.shift) for end in (self.x.range.lo, self.x.range.hi)]
+        return self._summed(np.abs(self.node.weights.astype(np.float64)), np.maximum(*ends))
+
+    def _summed(self, w: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums of w * factors by output; factors: one, or one for each channel before a reshape."""
+        channels = w.shape[-1]
+        if channels % factors.size:
+            raise Unsupported("activations whose channels differ in scale, cut across by a Reshape")
+        w = w * np.tile(factors, channels // factors.size)
+        return w.sum(axis=(0, 1)) if isinstance(self.node, Depthwise) else w.sum(axis=(1, 2, 3))
 
     def shape(self, ctx: Context) -> Shape:
         """(H, W, O)."""

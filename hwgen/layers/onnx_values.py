@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwgen.ir.node import Node
-from hwgen.ir.tensor import Affine, Shape, Tensor
+from hwgen.ir.tensor import Affine, HostChain, HostStep, HostSteps, Shape, Tensor
 from hwgen.layers.requantize_onnx import Chain, Floats, Scheme, dequantize, staircase
 from hwgen.layers.staircase.op import Step
 from hwgen.numeric.ranges import Range
@@ -24,6 +24,8 @@ from hwgen.numeric.rounding import Ints, ints
 from hwgen.numeric.staircase import Staircase, from_function
 
 Index = NDArray[np.int32]
+MAX_ZERO = 1 << 16
+"""Zero points beyond this are a hostile file's."""
 
 
 class Unsupported(Exception):
@@ -103,12 +105,15 @@ class Const:
 class Entry:
     """A graph input and, once a layer has chosen its order, its IR tensor.
 
+    What the host does to it: `scheme`, or `whole` (nothing: floats that are integers), or `steps`.
     where: IR position of each of the model's own elements, in the model's order."""
 
     name: str
     dims: tuple[int, ...]
     dtype: str
     scheme: Scheme | None = None
+    whole: bool = False
+    steps: HostSteps | None = None
     plane: Plane | None = None
     where: Index | None = None
 
@@ -148,10 +153,13 @@ class Source:
     """Where the integers of a `Real` come from; makes its node when the activation is known.
 
     lo, hi: (rows,) range of the integers, rows 1 or the number of channels, or kinds of pixels if
-    there are pixel_rows. per_channel: whether rows can be channels.
+    there are pixel_rows. per_channel: whether rows can be channels. few: whether the integers are as few as
+    activations (a layer can take them), not an accumulator's. bare: whether it can emit them as they are.
     """
 
     per_channel = True
+    few = True
+    bare = True
 
     def __init__(self, lo: Ints, hi: Ints, pixel_rows: Ints | None = None) -> None:
         self.lo, self.hi, self.pixel_rows = lo, hi, pixel_rows
@@ -182,6 +190,8 @@ class Real:
     scheme: set while chain is exactly DequantizeLinear. fused: the integer rule that onnxruntime's
     optimiser puts in place of Dequantize-op-Quantize, given the output's scheme; None where the
     chain is what runs. host: how a host turns the integers into these floats, if the graph ends here.
+    noise: (rows, 1), how far off the integers the runtime's own float32 sums may seem, where they round in
+    an order of its own; None where chain is exactly what runs.
     """
 
     source: Source
@@ -189,16 +199,19 @@ class Real:
     index: Index
     scheme: Scheme | None = None
     fused: Callable[[Scheme], Fused | None] | None = None
-    host: Affine | None = None
+    host: Affine | HostChain | None = None
+    noise: NDArray | None = None
 
-    def mapped(self, function: Callable[[Floats], Floats]) -> Real:
-        """The values after a monotone elementwise float32 function."""
-        inner = self.chain
-        return Real(self.source, lambda x: function(inner(x)), self.index)
+    def mapped(self, function: Callable[[Floats], Floats], step: HostStep | None = None) -> Real:
+        """The values after a monotone elementwise float32 function; step: what a host would do for it."""
+        inner, host = self.chain, None
+        if isinstance(self.host, HostChain) and step is not None:
+            host = replace(self.host, steps=(*self.host.steps, step))
+        return Real(self.source, lambda x: function(inner(x)), self.index, host=host, noise=self.noise)
 
     def viewed(self, index: Index) -> Real:
         """The same values in another order or shape."""
-        return Real(self.source, self.chain, index, self.scheme, self.fused, self.host)
+        return replace(self, index=index)
 
 
 @dataclass(eq=False)
@@ -216,6 +229,30 @@ class HostTail:
     from_integers: bool = False
 
 
+@dataclass(eq=False)
+class Grid:
+    """real = unit * (q + shift), float64, one row for all channels or one for each: what integers mean.
+
+    Bipolar activations, {0, 1} as integers, have the shift -1/2. scheme: set for what QuantizeLinear made.
+    """
+
+    unit: NDArray
+    shift: NDArray
+    scheme: Scheme | None = None
+
+    @classmethod
+    def of(cls, scheme: Scheme) -> Grid:
+        """The grid of DequantizeLinear."""
+        return cls(np.array([scheme.scale]), np.array([-float(scheme.zero_point)]), scheme)
+
+    @property
+    def zero_point(self) -> int | None:
+        """The integer that stands for 0.0, if there is one and it is the same for all channels."""
+        zero = -float(self.shift[0])
+        usable = abs(zero) <= MAX_ZERO and zero.is_integer() and np.all(self.shift == self.shift[0])
+        return int(zero) if usable else None
+
+
 Fused = tuple[Source, Callable[[Ints], Ints]]
 Value = Const | Raw | Quant | Real | HostTail
 
@@ -228,8 +265,8 @@ class Context(Protocol):
     def value(self, op: Operation, i: int) -> Value:
         """Input i of an operation."""
 
-    def entered(self, x: Raw, scheme: Scheme) -> Quant:
-        """A float graph input as the integers that its QuantizeLinear makes: the host does that."""
+    def entered(self, x: Raw, scheme: Scheme, limits: Range | None = None) -> Quant:
+        """A float graph input as the integers that its quantiser makes: the host does that."""
 
     def parameters(
         self, op: Operation, scale: int, zero: int, axis: int, shape: tuple[int, ...]
@@ -256,6 +293,18 @@ class Context(Protocol):
 
     def dequantized(self, op: Operation, i: int) -> tuple[Quant, Scheme]:
         """Input i as the integers that a DequantizeLinear made real."""
+
+    def grid(self, op: Operation, i: int, padded: bool = False) -> tuple[Quant, Grid]:
+        """Input i as integers on a grid; padded: an integer must stand for 0.0."""
+
+    def entered_in_steps(self, entry: Entry, steps: HostSteps, limits: Range) -> Plane:
+        """A float graph input as the integers that the host makes of it in steps."""
+
+    def settle(self, plane: Plane, shape: Shape, order: Index) -> Tensor:
+        """Make an open graph input an IR tensor of `shape`; order: its own position of each element."""
+
+    def note(self, text: str) -> None:
+        """Say something about the graph's exactness."""
 
     def image(self, value: Quant) -> Tensor:
         """An ONNX (1, C, H, W) value as IR tensor (H, W, C)."""
@@ -314,7 +363,7 @@ def settled(ctx: Context, x: Real) -> Real:
         return x
     tensor, index = ctx.streamed(Quant(x.source.plane, x.index))
     source = PlaneSource(Plane(x.source.plane.dtype, tensor.range, tensor))
-    return Real(source, x.chain, index, x.scheme, x.fused, x.host)
+    return replace(x, source=source, index=index)
 
 
 def quantized(ctx: Context, op: Operation, x: Real, out: Scheme) -> Quant:

@@ -78,6 +78,11 @@ def _ceil_extra(size: int, taps: int, stride: int, before: int, after: int) -> i
     return max((outputs - 1) * stride - room, 0)
 
 
+def padded(op: Operation) -> bool:
+    """Whether a window may see beyond the image."""
+    return any(op.integers("pads") or []) or op.text("auto_pad", "") in ("SAME_UPPER", "SAME_LOWER")
+
+
 def check_inside(shape: Window) -> None:
     """Every window must see the image."""
     (kh, kw), (top, bottom, left, right) = shape.kernel, shape.pad

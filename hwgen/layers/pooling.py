@@ -10,6 +10,14 @@ from hwgen.layers.folding import Folding, Stage, divisors, fewest_lanes, window_
 from hwgen.layers.window import Window
 
 
+LATENCY = 15  # about what window, sum and activation take together
+
+
+def words(window: Window, x: Tensor) -> int:
+    """Clocks of a group; totals of the whole image leave one a clock."""
+    return 1 if is_global(window, x) else window.kernel[0] * window.kernel[1]
+
+
 def geometry(window: Window, x: Tensor, folding: Folding) -> WindowGeometry:
     """What the window does."""
     return WindowGeometry(x.shape, window.kernel, window.stride, window.pad, folding.simd, "depthwise")
@@ -17,8 +25,8 @@ def geometry(window: Window, x: Tensor, folding: Folding) -> WindowGeometry:
 
 def foldings(window: Window, x: Tensor) -> list[Folding]:
     """Every divisor of the channels."""
-    words = window.kernel[0] * window.kernel[1]
-    return [Folding(pe, pe, fewest_lanes(pe, words)) for pe in divisors(x.shape[2])]
+    clocks = window.kernel[0] * window.kernel[1]
+    return [Folding(pe, pe, fewest_lanes(pe, clocks)) for pe in divisors(x.shape[2])]
 
 
 def interval(window: Window, x: Tensor, folding: Folding) -> int:

@@ -141,3 +141,25 @@ def from_function(f: Callable[[Ints], Ints], lo: Ints, hi: Ints, pixel_rows: Int
         below = np.where(~ok & active, middle, below)
     steps = np.where(k <= count[:, None], reached, hi[:, None] + 1)
     return Staircase(steps, first, sign, lo, hi, pixel_rows)
+
+
+def from_thresholds(thresholds: Ints, values: Ints, lo: Ints, hi: Ints) -> Staircase:
+    """y = values[r, #{k : x >= thresholds[r, k]}] on [lo[r], hi[r]]: any levels, per row rising or falling.
+
+    thresholds: (rows, n), sorted. values: (n + 1,) or (rows, n + 1), each row monotone. A real threshold t
+    is given as the integer ceil(t). Raises ValueError where a row's values both rise and fall.
+    """
+    lo, hi, thresholds = ints(lo), ints(hi), ints(thresholds)
+    rows, count = thresholds.shape
+    values = np.broadcast_to(ints(values), (rows, count + 1))
+    jumps = np.diff(values, axis=1)
+    if np.any((jumps.min(axis=1, initial=0) < 0) & (jumps.max(axis=1, initial=0) > 0)):
+        raise ValueError("each row's values must rise or fall, not both")
+    before = np.sum(thresholds <= lo[:, None], axis=1)
+    within = (thresholds > lo[:, None]) & (thresholds <= hi[:, None])
+    climbs = np.where(within, np.abs(jumps), 0)
+    steps = np.repeat(hi[:, None] + 1, max(int(climbs.sum(axis=1).max()), 1), axis=1)
+    for row, at, climb in zip(steps, thresholds, climbs):
+        row[: climb.sum()] = np.repeat(at, climb)
+    sign = np.where(jumps.min(axis=1, initial=0) < 0, -1, 1)
+    return Staircase(steps, values[np.arange(rows), before], ints(sign), lo, hi)

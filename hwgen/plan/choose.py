@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from hwgen.ir.graph import Graph
 from hwgen.ir.node import Node
 from hwgen.layers.folding import Folding
-from hwgen.plan.plan import Plan, ask, finish
+from hwgen.plan.plan import Plan, ask, cost_of, finish
 from hwgen.support.errors import FitError
 from hwgen.targets.base import Target
 from hwgen.targets.resources import Resources
@@ -106,7 +106,7 @@ class Planner:
             for product in ask(node, self.graph, "products", folding, target):
                 form = replace(folding, product=product)
                 try:
-                    found.append(_Choice(form, cycles, ask(node, self.graph, "cost", form, target)))
+                    found.append(_Choice(form, cycles, cost_of(node, self.graph, form, target)))
                 except ValueError as error:  # components refuse what they cannot be: too deep, too wide
                     refused = str(error)
         if not found:

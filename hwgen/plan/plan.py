@@ -65,6 +65,12 @@ def ask(node: Node, graph: Graph, question: str, *arguments: Any) -> Any:
     return function(node, graph.node_inputs(node), *arguments)
 
 
+def cost_of(node: Node, graph: Graph, folding: Folding, target: Target) -> Resources:
+    """What a layer's unit takes, as the family counts it."""
+    cost: Resources = ask(node, graph, "cost", folding, target)
+    return target.occupied(cost)
+
+
 def source_of(graph: Graph, tensor: str) -> str:
     """The tensor that really carries the stream: reshapes are only another name for it."""
     producer = graph.producer(tensor)
@@ -85,7 +91,7 @@ def finish(graph: Graph, foldings: dict[str, Folding], target: Target) -> Plan:
         pixels = graph.tensors[node.output].shape[0] * graph.tensors[node.output].shape[1]
         cycles = pixels * ask(node, graph, "interval", folding)
         multipliers = ask(node, graph, "multipliers", folding) if node.weight_count() else 0
-        units[node.name] = Unit(node, folding, cycles, multipliers, ask(node, graph, "cost", folding, target))
+        units[node.name] = Unit(node, folding, cycles, multipliers, cost_of(node, graph, folding, target))
     input_lanes = {edge.tensor: _input_lanes(graph, edge.tensor, foldings) for edge in graph.inputs}
     timing = schedule(_stages(graph, foldings, input_lanes))
     fifo = {}

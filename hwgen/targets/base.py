@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Module, Signal, Value, signed
 
+from hwgen.targets.resources import Resources
+
 
 @dataclass(frozen=True)
 class RamShape:
@@ -24,17 +26,42 @@ class RamShape:
 class Target:
     """An FPGA family. This class is the family that has no primitives: everything is inferred.
 
-    name: the family. instances: whether components may use vendor primitives (`Instance`).
+    name: the family. instances: whether adders and memories are vendor primitives (`Instance`) with logic in
+    their carry slots and registers behind their block RAMs. inferred: nothing is known of the family, even
+    multiplications are left to synthesis.
     rom_shapes: aspect ratios of a block RAM used as a ROM, widest first.
     dsp: signed operand widths of the hard multiplier, or None.
     bram_luts: LUT4s worth spending to save one block RAM, the exchange rate between the ROM forms.
+
+    The costs here are those of a plain LUT4 with a carry beside it and no distributed RAM.
     """
 
     name: str = "generic"
     instances: bool = False
+    inferred: bool = False
     rom_shapes: tuple[RamShape, ...] = (RamShape(36, 512),)
     dsp: tuple[int, int] | None = None
     bram_luts: int = 100
+
+    @property
+    def operand(self) -> int:
+        """Signed bits that the operands of wide products are cut into."""
+        return min(self.dsp) if self.dsp else 18
+
+    def adder_luts(self, width: int, kind: str = "add") -> int:
+        """LUT4 sites of an adder of `hwgen.hw.carry`: its carry takes bits as they are, so each operand with
+        logic before the sum (the second of these kinds, or both) takes a LUT a bit more."""
+        before = {"subtract": 1, "accumulate": 1, "add_rows": 2, "subtract_rows": 2}
+        return width + before.get(kind.removesuffix("_carry"), 0) * width
+
+    def small_ram(self, width: int, depth: int) -> Resources:
+        """Cost of a memory that is written and read at once without a block RAM: flip-flops, each in a cell of
+        its own, and a multiplexer."""
+        return Resources(lut4=width * depth + (2 * depth + 1) // 3 * width + depth, ff=width * depth)
+
+    def occupied(self, cost: Resources) -> Resources:
+        """`cost` as the family counts what is taken: the same, where LUTs and flip-flops stand apart."""
+        return cost
 
     def product(self, m: Module, a: Value, b: Value, width: int) -> Value:
         """`a * b` modulo 2**`width` (two's complement), registered before and after: latency 2.

@@ -14,6 +14,7 @@ import numpy as np
 from amaranth.hdl import C, Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
 
 from hwgen.targets.base import RamShape, Target
+from hwgen.targets.resources import Resources
 
 MULTIPLIER_BITS = 18  # signed, both operands of MULT18X18D
 PRODUCT_BITS = 36
@@ -47,14 +48,17 @@ CARRY_ZERO = Slot(0x0000)
 CARRY_ONE = Slot(0x000F)
 
 
-def carry_chain(m: Module, slots: Sequence[Slot], carry: Value | int = 0) -> Signal:
+def carry_chain(m: Module, slots: Sequence[Slot], carry: Value | int | Slot = 0) -> Signal:
     """Sum bits of a chain of carry slots, combinational; slot 0 gives bit 0.
 
-    carry: enters at bit 0; costs one extra slot, for a chain's first carry input floats.
+    carry: enters at bit 0; takes one extra slot, for a chain's first carry input floats. A slot given here
+    generates it from its A and B, and must be 0 where C = D = 1.
     Cost: len(slots) + 1 LUT4 sites, rounded up to even. The last COUT stays open: nextpnr spends two more
     sites on one that is wired, used or not.
     """
-    if isinstance(carry, Value):
+    if isinstance(carry, Slot):
+        first = carry
+    elif isinstance(carry, Value):
         first = Slot(0x000A, a=carry)
     else:
         first = CARRY_ONE if carry else CARRY_ZERO
@@ -187,6 +191,15 @@ class Ecp5(Target):
         RamShape(1, 16384),
     )
     dsp: tuple[int, int] | None = (MULTIPLIER_BITS, MULTIPLIER_BITS)
+
+    def adder_luts(self, width: int, kind: str = "add") -> int:
+        """One slot to start the chain, pairs of slots in a CCU2C, the logic before the sum in the slots."""
+        return 2 * ((width + 2) // 2)
+
+    def small_ram(self, width: int, depth: int) -> Resources:
+        """TRELLIS_DPR16X4, six sites for 16 words of 4 bits, and a multiplexer between the words."""
+        rows, columns = -(-depth // 16), -(-width // 4)
+        return Resources(lut4=rows * columns * 6 + (rows - 1) * width)
 
     def product(self, m: Module, a: Value, b: Value, width: int) -> Value:
         return multiplier(m, a, b, width)

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from hwgen.targets.base import Target
 
-GENERIC = Target()
+GENERIC = Target(inferred=True)

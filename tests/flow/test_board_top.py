@@ -72,4 +72,4 @@ def test_routed_for_the_board(tmp_path):
     oscillator, made = sorted(routed.clocks.values(), key=lambda clock: clock.constraint)
     assert oscillator.constraint == 25 and made.constraint == pytest.approx(125, rel=1e-3)
     assert routed.fmax_mhz == made.achieved > 125
-    assert pnr.pack(routed.config, tmp_path).stat().st_size > 100_000
+    assert pnr.pack(routed.config, tmp_path, BOARD.toolchain).stat().st_size > 100_000

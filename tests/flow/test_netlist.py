@@ -182,3 +182,30 @@ def test_ram_registers_that_must_stay(ram, registers, outputs):
     before = str(module)
     assert netlist.absorb_ram_registers(module) == 0
     assert str(module) == before
+
+
+def test_ice40_cells_that_share_no_lut():
+    """Only a carry with its LUT and a flip-flop that its LUT alone feeds share a logic cell."""
+
+    def cell(kind, **pins):
+        outputs = {"O", "CO", "Q"}
+        return {
+            "type": kind,
+            "port_directions": {pin: "output" if pin in outputs else "input" for pin in pins},
+            "connections": {pin: [bit] for pin, bit in pins.items()},
+        }
+
+    module = {
+        "ports": {"a": {"direction": "input", "bits": [2, 3]}, "y": {"direction": "output", "bits": [20]}},
+        "cells": {
+            "sum": cell("SB_LUT4", I0="0", I1=2, I2=3, I3=4, O=10),
+            "carry": cell("SB_CARRY", I0=2, I1=3, CI=4, CO=5),
+            "no_lut": cell("SB_CARRY", I0=2, I1=2, CI=5, CO=6),
+            "behind": cell("SB_DFF", C=7, D=10, Q=11),
+            "shared": cell("SB_LUT4", I0=2, I1=3, I2=11, I3=6, O=20),  # its output is a port, too
+            "beside": cell("SB_DFFE", C=7, E=2, D=20, Q=21),
+            "delay": cell("SB_DFFSR", C=7, D=21, Q=22),
+        },
+    }
+    assert netlist.lone_cells(module) == {"no_lut", "beside", "delay"}
+    assert netlist.count_regions(module, [])[""] == {"lut4": 5, "ff": 3, "dsp": 0, "bram": 0, "spram": 0}

@@ -30,7 +30,7 @@ def netlist(tmp_path_factory):
 
 
 def test_lpf():
-    text = pnr.lpf(boards.load("ulx3s-85f"))
+    text = pnr.constraints(boards.load("ulx3s-85f"))
     assert 'LOCATE COMP "clk" SITE "G2";\nIOBUF PORT "clk" IO_TYPE=LVCMOS33;' in text
     assert 'LOCATE COMP "uart_rx" SITE "M1";' in text and 'LOCATE COMP "leds[7]" SITE "H3";' in text
     assert text.endswith('FREQUENCY PORT "clk" 25.000000 MHZ;\n')
@@ -53,13 +53,13 @@ def test_route_and_pack(netlist, tmp_path):
     assert any(what.startswith("placing") for what, _ in steps)
     assert any(what.startswith("routing") for what, _ in steps)
 
-    bitstream = pnr.pack(routed.config, tmp_path)
+    bitstream = pnr.pack(routed.config, tmp_path, board.toolchain)
     data = bitstream.read_bytes()
     assert len(data) > 100_000 and data[:2] == b"\xff\x00" and b"Part: LFE5U-85F-6CABGA381" in data[:200]
 
     steps.clear()  # nothing changed: nothing runs
     assert pnr.place_and_route(netlist, board, tmp_path, freq_mhz=25, progress=progress) == routed
-    assert pnr.pack(routed.config, tmp_path, progress=progress) == bitstream
+    assert pnr.pack(routed.config, tmp_path, board.toolchain, progress=progress) == bitstream
     assert [what for what, _ in steps] == ["place and route is up to date", "bitstream is up to date"]
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 

@@ -7,13 +7,15 @@ from fractions import Fraction
 
 import pytest
 
-from hwgen.hw import pll
+from hwgen.hw.pll import ecp5 as pll
+from hwgen.hw.pll import ice40
+from hwgen.hw.pll import pll as make
 from hwgen.support.errors import UsageError
 
 MHZ = 1_000_000
 
 
-def _check(found: pll.PllSettings) -> None:
+def _check(found: pll.Settings) -> None:
     assert 1 <= found.clki_div <= 128 and 1 <= found.clkfb_div <= 80
     assert 1 <= found.clkop_div <= 128 and 1 <= found.clkos_div <= 128
     assert 10 * MHZ <= found.pfd_hz <= 400 * MHZ
@@ -59,3 +61,50 @@ def test_other_oscillators(input_mhz):
 def test_out_of_range(source, wanted):
     with pytest.raises(UsageError, match=r"PLL: (input|output) clock of .* MHz is outside"):
         pll.settings(source * MHZ, wanted * MHZ)
+
+
+def _check_ice40(found: ice40.Settings) -> None:
+    assert 0 <= found.divr <= 15 and 0 <= found.divf <= 127 and 1 <= found.divq <= 6
+    assert 10 * MHZ <= found.pfd_hz <= 133 * MHZ
+    assert 533 * MHZ <= found.vco_hz <= 1066 * MHZ
+    assert 16 * MHZ <= found.output_hz <= 275 * MHZ
+
+
+@pytest.mark.parametrize(
+    # what icepll (0.11) answers for these
+    ("source", "wanted", "divr", "divf", "divq", "filter_range"),
+    [
+        (12, 24, 0, 63, 5, 1), (12, 48, 0, 63, 4, 1), (12, 60, 0, 79, 4, 1), (16, 48, 0, 47, 4, 1),
+        (100, 50, 0, 7, 4, 5), (48, 24, 0, 15, 5, 4),
+    ],
+)  # fmt: skip
+def test_ice40_dividers(source, wanted, divr, divf, divq, filter_range):
+    found = ice40.settings(source * MHZ, wanted * MHZ)
+    _check_ice40(found)
+    assert found.output_hz == wanted * MHZ
+    same = ice40.Settings(divr, divf, divq, source * MHZ)
+    assert same.output_hz == found.output_hz and same.filter_range == filter_range
+    assert found.pfd_hz >= same.pfd_hz and (found.pfd_hz > same.pfd_hz or found.vco_hz >= same.vco_hz)
+
+
+def test_ice40_nearest_not_above():
+    reachable = sorted(
+        vco / 2**q for vco in range(540, 1067, 12) for q in range(1, 7) if 16 <= vco / 2**q <= 275
+    )
+    generator = random.Random(2)
+    for _ in range(30):
+        wanted = generator.uniform(17, 274)
+        found = ice40.settings(12 * MHZ, wanted * MHZ)
+        _check_ice40(found)
+        assert found.output_hz == max(f for f in reachable if f <= wanted) * MHZ
+
+
+@pytest.mark.parametrize(("source", "wanted"), [(12, 276), (12, 15), (8, 48), (200, 48)])
+def test_ice40_out_of_range(source, wanted):
+    with pytest.raises(UsageError, match=r"PLL: (input|output) clock of .* MHz is outside"):
+        ice40.settings(source * MHZ, wanted * MHZ)
+
+
+def test_unknown_family():
+    with pytest.raises(UsageError, match="no PLL for the family 'max10'"):
+        make("max10", 12 * MHZ, 48 * MHZ)

@@ -269,7 +269,7 @@ def test_two_staircases_in_a_row(factor, zero):
 def test_table():
     stair = from_function(lambda x: requantize_float32(x, 0.25, 0), np.array([-300]), np.array([211]))
     run(stair, lanes=2, channels=2, form="table")
-    irregular = few_steps(1, 20, 5)
+    irregular = few_steps(1, 40, 5)
     assert run(irregular, channels=1, value=Range(-2000, 2100)).form in ("table", "search")
 
 

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from test_staircase import extremes, few_steps, float32_rule, tflite, twice_quantised
+from test_staircase_bits import bits
 from verilated import Case, first_mismatches
 
 from hwgen.hw.staircase import StaircaseUnit
@@ -72,6 +73,7 @@ def test_every_form_in_ecp5_primitives(tmp_path):
     tied, tied_bias = float32_rule()
     twice, twice_bias = twice_quantised(2.63, 5)
     table = from_function(lambda x: np.rint(x / 4).astype(np.int64), np.array([-300]), np.array([211]))
+    odd = Range(0, 1000)
     cases = {
         "relu, tables in LUTs": case(relu, lanes=2, split_at=-relu_bias, form="linear"),
         "mirrored, 19-bit operand": case(signed, lanes=1, split_at=-signed_bias, form="linear"),
@@ -81,6 +83,9 @@ def test_every_form_in_ecp5_primitives(tmp_path):
         "table behind the line": case(twice, lanes=1, split_at=-twice_bias, form="linear"),
         "comparators": case(few_steps(6, 3, 3), lanes=2, form="comparators"),
         "search": case(few_steps(6, 15, 4), lanes=1, form="search"),
+        "1 bit, many lanes": case(bits(40, "1", odd), lanes=8),
+        "2 bits, choice of cuts": case(bits(30, "2", odd), lanes=3, form="search"),
+        "4 bits, cuts in block RAM": case(bits(140, "4", odd), lanes=1, form="search"),
         "table": case(table, lanes=2, channels=2, form="table"),
     }
     assert first_mismatches(cases, tmp_path) == {}

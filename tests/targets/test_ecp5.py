@@ -79,5 +79,5 @@ def test_operands_that_do_not_fit_are_refused() -> None:
 
 def test_families_by_name() -> None:
     assert target("ecp5") is ECP5
-    with pytest.raises(BoardError, match="known families: ecp5, generic, ice40"):
+    with pytest.raises(BoardError, match="known families: ecp5, generic, ice40, ice40up"):
         target("virtex")

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from hwgen.frontend.onnx.proto import MAX_ELEMENTS, Model
 from hwgen.ir.graph import Graph
 from hwgen.ir.node import Node
-from hwgen.ir.tensor import Affine, Edge, HostSoftmax, Shape, Tensor
+from hwgen.ir.tensor import Affine, Edge, HostChain, HostSoftmax, HostSteps, Shape, Tensor
+from hwgen.layers.onnx_grid import gridded
 from hwgen.layers.onnx_values import (
     Codes,
     Const,
     Context,
     Damaged,
     Entry,
+    Grid,
     HostTail,
     Index,
     Operation,
@@ -31,9 +33,15 @@ from hwgen.layers.onnx_values import (
 )
 from hwgen.layers.requantize_onnx import LIMITS, Floats, Scheme
 from hwgen.layers.reshape.op import Reshape
+from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import Ints
 
 _CODE_TYPES = ("int8", "uint8", "int16", "uint16", "int32")
+_INTEGER_KINDS = (
+    *("QuantizeLinear", "QGemm", "ArgMax", "TopK"),
+    *("Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold"),
+)
+MAX_NOTES, MAX_CODE = 64, 1 << 15
 _ORDER = "its elements would have to change order in mid-stream (a Transpose or Reshape before it)"
 
 
@@ -59,7 +67,12 @@ class ImportContext(Context):
         for port in model.inputs:
             entry = Entry(port.name, port.dims, port.dtype)
             index = np.arange(int(np.prod(port.dims)), dtype=np.int32).reshape(port.dims)
-            if port.dtype == "float32":
+            if port.whole is not None:
+                entry.whole, entry.plane = True, Plane("int8", port.whole, entry=entry)
+                host = HostChain((0.0,), (1.0,))
+                source = PlaneSource(entry.plane)
+                self.values[port.name] = Real(source, lambda q: q.astype(np.float32), index, host=host)
+            elif port.dtype == "float32":
                 self.values[port.name] = Raw(entry, index)
             else:
                 entry.plane = Plane(port.dtype, LIMITS[port.dtype], entry=entry)
@@ -123,11 +136,26 @@ class ImportContext(Context):
             return Quant(plane, value.index), value.scheme
         return Quant(value.source.plane, value.index), value.scheme
 
+    def grid(self, op: Operation, i: int, padded: bool = False) -> tuple[Quant, Grid]:
+        """Input i as integers on a grid; padded: an integer must stand for 0.0."""
+        value = self.value(op, i)
+        if self.runtime == "qonnx" and isinstance(value, Real):
+            return gridded(self, op, value, padded)
+        quant, scheme = self.dequantized(op, i)
+        return quant, Grid.of(scheme)
+
+    def note(self, text: str) -> None:
+        """Say something about the graph's exactness."""
+        if len(self.graph.notes) < MAX_NOTES:
+            self.graph.notes.append(text)
+
     def codes(self, op: Operation, i: int) -> Codes:
         """Input i as integers behind a dequantised constant."""
         value = self.value(op, i)
         if not isinstance(value, Const):
             raise Unsupported(f"input {i} is computed; constant weights are supported")
+        if value.codes is None and self.runtime == "qonnx":
+            value.codes = whole_codes(value.array)
         if value.codes is None:
             raise Unsupported(f"the weights (input {i}) are float; quantise them")
         return value.codes
@@ -186,15 +214,34 @@ class ImportContext(Context):
 
     # ---- the order in which tensors stream
 
-    def entered(self, x: Raw, scheme: Scheme) -> Quant:
+    def entered(self, x: Raw, scheme: Scheme, limits: Range | None = None) -> Quant:
         """A float graph input quantised by the host."""
         entry = x.entry
+        limits = limits or scheme.limits
         if entry.plane is None:
             entry.scheme = scheme
-            entry.plane = Plane(scheme.dtype, scheme.limits, entry=entry)
-        elif entry.scheme != scheme:
-            raise Unsupported(f"input {entry.name} is quantised with two different scales")
+            entry.plane = Plane(scheme.dtype, limits, entry=entry)
+        elif entry.scheme != scheme or entry.plane.range != limits:
+            raise Unsupported(f"input {entry.name} is quantised in two different ways")
         return Quant(entry.plane, x.index)
+
+    def entered_in_steps(self, entry: Entry, steps: HostSteps, limits: Range) -> Plane:
+        """A float graph input as the integers that the host makes of it in steps."""
+        if entry.plane is None:
+            entry.steps, entry.plane = steps, Plane("int8", limits, entry=entry)
+        elif entry.steps != steps:
+            raise Unsupported(f"input {entry.name} is quantised in two different ways")
+        return entry.plane
+
+    def settle(self, plane: Plane, shape: Shape, order: Index) -> Tensor:
+        """Make an open graph input an IR tensor of `shape`; order: its own position of each element."""
+        if plane.tensor is None:
+            return self._settle(plane, shape, order)
+        entry = plane.entry
+        assert entry is not None and entry.where is not None
+        if not np.array_equal(entry.where[order.ravel()], np.arange(order.size)):
+            raise Unsupported(_ORDER)
+        return self.reshaped(plane.tensor, shape)
 
     def place(self, plane: Plane) -> Tensor:
         """The plane's IR tensor; an open graph input: NCHW if of rank 4, else one vector."""
@@ -209,9 +256,16 @@ class ImportContext(Context):
         return self._settle(plane, (1, 1, order.size), order)
 
     def streamed(self, value: Quant) -> tuple[Tensor, Index]:
-        """The IR tensor, and the index in terms of it, in whatever order it streams."""
-        tensor = self.place(value.plane)
-        return tensor, self._positions(value)
+        """The IR tensor, and the index in terms of it, in whatever order it streams.
+
+        A graph input still open becomes what it is seen as here: NCHW an image, all else one vector."""
+        plane, index = value.plane, value.index
+        if plane.tensor is None and index.ndim == 4 and len(index) == 1:
+            order = index[0].transpose(1, 2, 0)
+            self._settle(plane, order.shape, order)
+        elif plane.tensor is None:
+            self._settle(plane, (1, 1, index.size), index)
+        return self.place(plane), self._positions(value)
 
     def image(self, value: Quant) -> Tensor:
         """An ONNX (1, C, H, W) value as IR tensor (H, W, C)."""
@@ -227,8 +281,8 @@ class ImportContext(Context):
         length = value.index.size // width
         if length > 1:
             return self._in_order(value, (1, length, width), value.index), None
-        tensor = self.place(value.plane)
-        positions = self._positions(value).ravel()
+        tensor, index = self.streamed(value)
+        positions = index.ravel()
         if tensor.size != width:
             raise Unsupported("part of a tensor as input")
         columns = np.argsort(positions)
@@ -276,7 +330,11 @@ class ImportContext(Context):
         affine = None
         if entry.scheme is not None:
             affine = Affine(entry.scheme.scale, entry.scheme.zero_point, "even")
-        edge = Edge(entry.name, tensor.name, entry.dims[1:], entry.dtype, affine, spread, axes)
+        elif entry.whole:
+            affine = Affine(1.0, 0, "none")
+        edge = Edge(
+            entry.name, tensor.name, entry.dims[1:], entry.dtype, affine, spread, axes, steps=entry.steps
+        )
         self.graph.add_input(edge, tensor)
         plane.tensor = tensor
         entry.where = np.empty(order.size, dtype=np.int32)
@@ -299,7 +357,7 @@ class ImportContext(Context):
         return self.graph.add(node)
 
     def _source(self, op: Operation) -> str:
-        makes_integers = op.kind in ("QuantizeLinear", "QGemm", "ArgMax") or op.kind.startswith("QLinear")
+        makes_integers = op.kind in _INTEGER_KINDS or op.kind.startswith("QLinear")
         keeps_integers = op.inputs and isinstance(self.values.get(op.inputs[0]), Quant)
         return op.outputs[0] if op.outputs and (makes_integers or keeps_integers) else ""
 
@@ -312,20 +370,27 @@ class ImportContext(Context):
     def leave(self, name: str, op: Operation) -> None:
         """Declare a graph output."""
         value = self.value(op, 0)
-        dtype, affine, softmax = "float32", None, None
+        dtype, affine, chain, softmax = "float32", None, None, None
         if isinstance(value, HostTail):
             softmax = _host_softmax(value)
             value = value.logits
         if isinstance(value, (Const, Raw)):
             raise Unsupported("does not depend on quantised values")
         if isinstance(value, Real):
+            if value.host is None and self.runtime == "qonnx":
+                found, grid = gridded(self, op, value)
+                value = Real(PlaneSource(found.plane), value.chain, found.index)
+                value.host = HostChain(tuple(grid.shift.tolist()), tuple(grid.unit.tolist()))
             if value.host is None:
                 raise Unsupported(
                     "is a float that no DequantizeLinear makes; quantise the last layer's output "
                     "(QuantizeLinear, DequantizeLinear)"
                 )
-            scheme = value.scheme or Scheme(value.host.scale, 0, "int32")
-            plane, affine = value.source.once(self, op.inner(), None, scheme), value.host
+            if isinstance(value.host, HostChain):
+                chain, scheme = value.host, Scheme(1.0, 0, "int32")
+            else:
+                affine, scheme = value.host, value.scheme or Scheme(value.host.scale, 0, "int32")
+            plane = value.source.once(self, op.inner(), None, scheme)
         else:
             plane, dtype = value.plane, value.dtype
         tensor, positions = self.streamed(Quant(plane, value.index))
@@ -334,7 +399,20 @@ class ImportContext(Context):
             raise Unsupported(f"has shape {dims}; the batch must stay first, with every element kept")
         shapes = [tensor.shape] + [t.shape for t in self.graph.tensors.values() if t.size == tensor.size]
         axes, spread = transposition(list(dict.fromkeys(shapes)), np.argsort(positions.ravel()))
-        self.graph.add_output(Edge(name, tensor.name, dims[1:], dtype, affine, spread, axes, softmax))
+        self.graph.add_output(
+            Edge(name, tensor.name, dims[1:], dtype, affine, spread, axes, softmax, chain=chain)
+        )
+
+
+def whole_codes(array: NDArray) -> Codes | None:
+    """A float constant that holds integers as such, with the scale 1 (FINN's models); else None."""
+    if array.dtype.kind != "f" or not array.size or not np.all(np.abs(array) <= MAX_CODE):
+        return None
+    q = np.rint(array).astype(np.int64)
+    if not np.array_equal(q, array):
+        return None
+    dtype = "int8" if q.min() >= -128 and q.max() <= 255 else "int16"
+    return Codes(q, np.ones(1, np.float32), np.zeros(1, np.int64), 0, dtype)
 
 
 def _host_softmax(tail: HostTail) -> HostSoftmax:

@@ -6,7 +6,7 @@ file ("external data") is refused, never opened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
 
 from hwgen.layers.onnx_values import Operation
+from hwgen.numeric.ranges import Range
 from hwgen.support.errors import ModelError, UnsupportedError
 
 MAX_NODES = 20_000
@@ -37,25 +38,30 @@ _INPUT_TYPES = {TensorProto.FLOAT: "float32", TensorProto.UINT8: "uint8", Tensor
 
 @dataclass(eq=False)
 class Port:
-    """A graph input: dims with batch 1."""
+    """A graph input: dims with batch 1. whole: what integers a float input holds, where the file says so."""
 
     name: str
     dims: tuple[int, ...]
     dtype: str
+    whole: Range | None = None
 
 
 @dataclass(eq=False)
 class Model:
-    """What a file says. constants: name -> array, or a text why it cannot be used."""
+    """What a file says. constants: name -> array, or a text why it cannot be used.
+
+    datatypes: names of QONNX's data types by tensor. complaints: inputs of a kind that hwgen has not."""
 
     nodes: list[Operation]
     constants: dict[str, NDArray | str]
     inputs: list[Port]
     outputs: list[str]
+    datatypes: dict[str, str] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
 
 
 def parse(data: bytes) -> Model:
-    """ModelError for what is no ONNX model, UnsupportedError for inputs of a kind hwgen has not."""
+    """ModelError for what is no ONNX model, UnsupportedError for one that is far too large."""
     model = ModelProto()
     try:
         model.ParseFromString(data)
@@ -88,11 +94,20 @@ def _model(graph: GraphProto) -> Model:
     ]
     complaints: list[str] = []
     inputs = [_port(v, complaints) for v in graph.input if v.name not in constants]
-    if complaints:
-        raise UnsupportedError(complaints)
     if not graph.output:
         raise ModelError("has no outputs")
-    return Model(nodes, constants, inputs, [_text(v.name) for v in graph.output])
+    outputs = [_text(v.name) for v in graph.output]
+    return Model(nodes, constants, inputs, outputs, _datatypes(graph), complaints)
+
+
+def _datatypes(graph: GraphProto) -> dict[str, str]:
+    """QONNX keeps a tensor's data type as a quantisation annotation, `finn_datatype`."""
+    return {
+        _text(a.tensor_name): _text(p.value)
+        for a in graph.quantization_annotation
+        for p in a.quant_parameter_tensor_names
+        if p.key == "finn_datatype"
+    }
 
 
 def _text(text: Any) -> str:

@@ -14,7 +14,6 @@ from hwgen.hw.product.form import (
     Sum,
     Term,
     bits_of,
-    chain_luts,
     product_bounds,
     range_of,
     register,
@@ -24,7 +23,7 @@ from hwgen.hw.product.form import (
     tree_depth,
 )
 from hwgen.numeric.ranges import Range
-from hwgen.targets import GENERIC, Target
+from hwgen.targets import ECP5, GENERIC, Target
 from hwgen.targets.resources import Resources
 
 #: Multipliers stand in few rows, far from most LUTs: a register of its own halves the way to the adders.
@@ -52,14 +51,19 @@ class DspForm(ProductForm):
 
     @classmethod
     def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
-        return target.instances
+        if target.dsp is None:
+            return False
+        return max(_signed_width(value), _signed_width(span(levels))) <= min(target.dsp)
 
     @classmethod
-    def cost(cls, simd: int, levels: Levels, value: Range, accumulator: Range) -> Resources:
+    def cost(
+        cls, simd: int, levels: Levels, value: Range, accumulator: Range, *, target: Target = ECP5
+    ) -> Resources:
         width = accumulator.width
         product = (span(levels) * value).width
-        total = tree_cost(simd, product)
-        return total + Resources(lut4=chain_luts(width), ff=width + simd * product, dsp=simd)
+        total = tree_cost(simd, product, target)
+        sums = target.adder_luts(width, "accumulate")
+        return total + Resources(lut4=sums, ff=width + simd * product, dsp=simd)
 
     @property
     def latency(self) -> int:
@@ -93,7 +97,7 @@ class GenericForm(DspForm):
 
     @classmethod
     def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
-        return not target.instances
+        return target.inferred
 
     def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
         super().__init__(weights, value=value, target=GENERIC)

@@ -17,7 +17,7 @@ from amaranth.hdl import Module, Signal, Value
 from hwgen.hw import carry
 from hwgen.hw.stream import shape_of
 from hwgen.numeric.ranges import Range
-from hwgen.targets import Target
+from hwgen.targets import ECP5, Target
 from hwgen.targets.resources import Resources
 
 
@@ -66,11 +66,13 @@ class ProductForm(ABC):
 
     @classmethod
     @abstractmethod
-    def cost(cls, simd: int, levels: Levels, value: Range, accumulator: Range) -> Resources:
-        """Estimate for one unit with its accumulators, on ECP5, from the values alone."""
+    def cost(
+        cls, simd: int, levels: Levels, value: Range, accumulator: Range, *, target: Target = ECP5
+    ) -> Resources:
+        """Estimate for one unit with its accumulators, from the values alone."""
 
     @classmethod
-    def shared_cost(cls, simd: int, value: Range, accumulator: Range) -> Resources:
+    def shared_cost(cls, simd: int, value: Range, accumulator: Range, *, target: Target = ECP5) -> Resources:
         """Estimate of what all units share."""
         return Resources()
 
@@ -163,9 +165,9 @@ def sum_tree(
     while len(row) > 1:
         following = []
         for a, b in zip(row[::2], row[1::2]):
-            low, high = a.low + b.low, a.high + b.high
-            shape = range_of(low, high)
             bit = spare.pop() if spare else 0
+            low, high = a.low + b.low, a.high + b.high + isinstance(bit, Value)
+            shape = range_of(low, high)
             total = carry.add(m, a.value, b.value, shape.width, target=target, carry=bit)
             following.append(Term(register(m, total, shape, "partial"), low, high))
         if len(row) % 2:
@@ -175,16 +177,16 @@ def sum_tree(
 
 
 def chain_luts(width: int) -> int:
-    """LUT4 sites of a carry chain of `width` bits: one slot to start it, pairs of slots in a CCU2C."""
-    return 2 * ((width + 2) // 2)
+    """LUT4 sites of an ECP5 carry chain of `width` bits, whatever logic stands before the sum."""
+    return ECP5.adder_luts(width)
 
 
-def tree_cost(count: int, width: int) -> Resources:
+def tree_cost(count: int, width: int, target: Target = ECP5) -> Resources:
     """Adder tree of `count` terms of `width` bits, as `sum_tree` builds it."""
     total = Resources()
     while count > 1:
         width += 1
         adders, passed = divmod(count, 2)
-        total += Resources(lut4=adders * chain_luts(width), ff=adders * width + passed * (width - 1))
+        total += Resources(lut4=adders * target.adder_luts(width), ff=adders * width + passed * (width - 1))
         count = adders + passed
     return total

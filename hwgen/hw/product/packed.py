@@ -29,7 +29,6 @@ from hwgen.hw.product.form import (
     Sum,
     Term,
     bits_of,
-    chain_luts,
     product_bounds,
     range_of,
     register,
@@ -39,7 +38,7 @@ from hwgen.hw.product.form import (
     tree_depth,
 )
 from hwgen.numeric.ranges import Range
-from hwgen.targets import GENERIC, Target
+from hwgen.targets import ECP5, GENERIC, Target
 from hwgen.targets.resources import Resources
 
 OPERAND_BITS = 18
@@ -79,7 +78,8 @@ class PackedForm(ProductForm):
 
     @classmethod
     def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
-        return target.instances and pe % 2 == 0
+        wide = target.dsp is not None and min(target.dsp) >= OPERAND_BITS
+        return wide and pe % 2 == 0
 
     @classmethod
     def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
@@ -88,22 +88,24 @@ class PackedForm(ProductForm):
         return simd * (2 * weight.width + overlap)
 
     @classmethod
-    def cost(cls, simd: int, levels: Levels, value: Range, accumulator: Range) -> Resources:
+    def cost(
+        cls, simd: int, levels: Levels, value: Range, accumulator: Range, *, target: Target = ECP5
+    ) -> Resources:
         weight = span(levels)
         shift, overlap = cls._shift_overlap(weight, value)
         product, width = (weight * value).width, accumulator.width
         near = simd * (shift + weight.width)
-        total = Resources(lut4=2 * chain_luts(width), ff=2 * width + near, dsp=simd)
+        total = Resources(lut4=2 * target.adder_luts(width, "accumulate"), ff=2 * width + near, dsp=simd)
         if not overlap:
-            return total + tree_cost(simd, product) + tree_cost(simd, product + 1)
+            return total + tree_cost(simd, product, target) + tree_cost(simd, product + 1, target)
         rows = [size for size in range(overlap, 0, -2)]
-        low = sum(chain_luts(size) if size > 2 else 2 for size in rows) + max(2, 4 * overlap - 18)
-        total += Resources(lut4=low + chain_luts(overlap), ff=sum(rows) + 3 * overlap) * simd
+        low = sum(target.adder_luts(size) if size > 2 else 2 for size in rows) + max(2, 4 * overlap - 18)
+        total += Resources(lut4=low + target.adder_luts(overlap), ff=sum(rows) + 3 * overlap) * simd
         for term in (product + 1, shift, overlap):
-            total += tree_cost(simd, term)
+            total += tree_cost(simd, term, target)
         finished = product + tree_depth(simd)
-        joined = chain_luts(finished - shift) if simd > 1 else 0
-        return total + Resources(lut4=joined + chain_luts(finished), ff=4 * finished)
+        joined = target.adder_luts(finished - shift) if simd > 1 else 0
+        return total + Resources(lut4=joined + target.adder_luts(finished), ff=4 * finished)
 
     @property
     def latency(self) -> int:

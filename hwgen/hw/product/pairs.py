@@ -23,10 +23,10 @@ from amaranth.hdl import Cat, Module, Value
 
 from hwgen.hw import carry
 from hwgen.hw.product.dsp import DspForm
-from hwgen.hw.product.form import Levels, ProductForm, Sum, bits_of, chain_luts, range_of, register, span
+from hwgen.hw.product.form import Levels, ProductForm, Sum, bits_of, range_of, register, span
 from hwgen.hw.product.rows import RowsForm
 from hwgen.numeric.ranges import Range
-from hwgen.targets import Target
+from hwgen.targets import ECP5, Target
 from hwgen.targets.resources import Resources
 
 
@@ -60,18 +60,23 @@ class PairForm(ProductForm):
     @classmethod
     def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
         worth = simd > 1 and pe > 1 and value.width > 1 and span(levels).width > 2
-        return worth and cls.inner.suits(levels, value, (simd + 1) // 2, pe, target)
-
-    @classmethod
-    def cost(cls, simd: int, levels: Levels, value: Range, accumulator: Range) -> Resources:
         factor = _sum(centred(value), span(levels))
-        sums = Resources(lut4=chain_luts(factor.width), ff=factor.width) * simd
-        return sums + cls.inner.cost((simd + 1) // 2, (factor.lo, factor.hi), factor, accumulator)
+        return worth and cls.inner.suits((factor.lo, factor.hi), factor, (simd + 1) // 2, pe, target)
 
     @classmethod
-    def shared_cost(cls, simd: int, value: Range, accumulator: Range) -> Resources:
+    def cost(
+        cls, simd: int, levels: Levels, value: Range, accumulator: Range, *, target: Target = ECP5
+    ) -> Resources:
+        factor = _sum(centred(value), span(levels))
+        sums = Resources(lut4=target.adder_luts(factor.width), ff=factor.width) * simd
+        ends = factor.lo, factor.hi
+        return sums + cls.inner.cost((simd + 1) // 2, ends, factor, accumulator, target=target)
+
+    @classmethod
+    def shared_cost(cls, simd: int, value: Range, accumulator: Range, *, target: Target = ECP5) -> Resources:
         x = centred(value)
-        return cls.inner.cost(simd // 2, (x.lo, x.hi), x, accumulator) + Resources(ff=simd * x.width)
+        held = Resources(ff=simd * x.width)
+        return held + cls.inner.cost(simd // 2, (x.lo, x.hi), x, accumulator, target=target)
 
     @classmethod
     def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:

@@ -22,7 +22,6 @@ from hwgen.hw.product.form import (
     Sum,
     Term,
     bits_of,
-    chain_luts,
     product_bounds,
     range_of,
     register,
@@ -32,7 +31,7 @@ from hwgen.hw.product.form import (
     tree_depth,
 )
 from hwgen.numeric.ranges import Range
-from hwgen.targets import Target
+from hwgen.targets import ECP5, Target
 from hwgen.targets.resources import Resources
 
 
@@ -62,28 +61,30 @@ class RowsForm(ProductForm):
 
     @classmethod
     def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
-        return target.instances
+        return not target.inferred
 
     @classmethod
     def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
         return simd * span(levels).width
 
     @classmethod
-    def cost(cls, simd: int, levels: Levels, value: Range, accumulator: Range) -> Resources:
+    def cost(
+        cls, simd: int, levels: Levels, value: Range, accumulator: Range, *, target: Target = ECP5
+    ) -> Resources:
         weight = span(levels)
         planes, paired, width = weight.width, simd - simd % 2, accumulator.width
-        total = Resources(lut4=chain_luts(width), ff=width)
+        total = Resources(lut4=target.adder_luts(width, "accumulate"), ff=width)
         if paired:
             row = value.width + 1
-            total += Resources(lut4=chain_luts(row), ff=row) * (planes * paired // 2)
-            total += tree_cost(paired // 2, row) * planes
-            total += _join_cost(planes, row + tree_depth(paired // 2), 1)
+            total += Resources(lut4=target.adder_luts(row, "add_rows"), ff=row) * (planes * paired // 2)
+            total += tree_cost(paired // 2, row, target) * planes
+            total += _join_cost(planes, row + tree_depth(paired // 2), 1, weight.signed, target)
         if simd % 2:
             row = value.width + 2
-            total += Resources(lut4=chain_luts(row - 1) + 1, ff=row) * (-(-planes // 2))
-            total += _join_cost(-(-planes // 2), row, 2)
+            total += Resources(lut4=target.adder_luts(row - 1, "add_rows") + 1, ff=row) * (-(-planes // 2))
+            total += _join_cost(-(-planes // 2), row, 2, False, target)
         if paired and simd % 2:
-            total += tree_cost(2, (weight * value).width + tree_depth(paired))
+            total += tree_cost(2, (weight * value).width + tree_depth(paired), target)
         return total
 
     @property
@@ -210,13 +211,15 @@ class RowsForm(ProductForm):
         return _Planes(register(m, Cat(passed, total), shape, "joined"), low.first, high.last, False)
 
 
-def _join_cost(count: int, width: int, shift: int) -> Resources:
-    """`count` groups of `width` bits, `shift` apart, joined two by two."""
+def _join_cost(count: int, width: int, shift: int, signed: bool, target: Target) -> Resources:
+    """`count` groups of `width` bits, `shift` apart, joined two by two; signed: the last is subtracted."""
     total = Resources()
     while count > 1:
         pairs, passed = divmod(count, 2)
-        total += Resources(
-            lut4=pairs * chain_luts(width + 1), ff=pairs * (width + shift + 1) + passed * width
-        )
+        last = signed and not passed  # a group that passes is the last one
+        adders = (pairs - last) * target.adder_luts(width + 1)
+        adders += last * target.adder_luts(width + 1, "subtract")
+        total += Resources(lut4=adders, ff=pairs * (width + shift + 1) + passed * width)
+        signed = signed and not last
         width, count, shift = width + shift + 1, pairs + passed, 2 * shift
     return total

@@ -1,14 +1,15 @@
-"""One comparator a step: y = base +- (how many steps x has reached)."""
+"""One comparison a step, all at once: few steps, or constant ones."""
 
 from __future__ import annotations
 
 import numpy as np
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import C, Cat, Module, Signal, Value
 
-from hwgen.hw import carry
-from hwgen.hw.product.form import register
+from hwgen.hw.product.form import bits_of, register
+from hwgen.hw.staircase.code import step_codes
 from hwgen.hw.staircase.form import NoForm, StaircaseForm
-from hwgen.hw.staircase.rows import Field
+from hwgen.hw.staircase.rows import Field, RowOrder
+from hwgen.hw.staircase.threshold import compare_cost, cut_code, reaches
 from hwgen.hw.stream import shape_of
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.staircase import Staircase
@@ -19,70 +20,89 @@ MAX_STEPS = 15
 
 
 class ComparatorForm(StaircaseForm):
-    """All steps of a row at once; exact for anything, sensible for few steps.
+    """All flags of a row's code (`code.py`); each bit of y is the exclusive or of those at which it changes.
 
-    Stages: compare | count (two stages beyond 4 steps) | base and sign. A row with fewer steps than others
-    fills up with one that x never reaches.
+    Stages: compare | bits of y or of the index (not for one flag) | base (rows without a common ladder).
     """
 
     name = "comparators"
 
-    def __init__(self, stair: Staircase, value: Range, target: Target) -> None:
+    def __init__(self, stair: Staircase, value: Range, target: Target, order: RowOrder) -> None:
         super().__init__(stair, value, target)
-        reachable = stair.steps <= np.minimum(stair.hi, value.hi)[:, None]
-        self.count = int(reachable.sum(axis=1).max())
-        if self.count > MAX_STEPS:
-            raise NoForm(f"{self.count} steps are more than {MAX_STEPS} comparators")
-        self.steps = np.where(reachable, stair.steps, value.hi + 1)[:, : self.count]
-        self.alike = stair.rows == 1 or (np.ptp(stair.base) == 0 and np.ptp(stair.sign) == 0)
+        ladder, own = step_codes(stair, value)
+        self.code = ladder if ladder.count <= own.count else own
+        if self.code.count > MAX_STEPS:
+            raise NoForm(f"{self.code.count} steps are more than {MAX_STEPS} comparators")
+        self.cut = cut_code(self.code.at, value)
+        self.constant = order.depth == 1
+
+    @property
+    def _values(self) -> np.ndarray:
+        """What the flags say: y, or the index."""
+        return np.arange(self.code.count + 1) if self.code.values is None else self.code.values
+
+    @property
+    def _direct(self) -> bool:
+        """Whether the flags are the answer, but for wires and inverters."""
+        return self.code.count <= 1 and self.code.values is not None
 
     @property
     def latency(self) -> int:
-        return 1 if self.count == 0 else 3 + (self.count > 4)
+        return 1 + (not self._direct) + (self.code.values is None)
 
     @property
     def fields(self) -> list[Field]:
-        fields = [Field(f"step{k}", self.steps[:, k], 0) for k in range(self.count)]
-        if not self.alike:
-            fields.append(Field("base", self.stair.base, self.latency - 1))
-            fields.append(Field("falling", (self.stair.sign < 0).astype(np.int64), self.latency - 1))
+        cuts = self.cut.complements(self.code.at)
+        fields = [Field(f"cut{j}", cuts[:, j], 0) for j in range(self.code.count)]
+        fields.append(Field("falling", self.code.falling.astype(np.int64), 0))
+        if self.code.values is None:
+            fields.append(Field("base", self.code.base, self.latency - 1))
         return fields
 
-    def build(self, m: Module, x: Value, row: dict[str, Value]) -> Value:
-        reached: list[Value] = [
-            register(m, at_least(m, x, row[f"step{k}"], self.target)) for k in range(self.count)
+    def build(self, m: Module, x: Value, row: dict[str, Value], lane: int = 0) -> Value:
+        turn = row["falling"]
+        flags = [
+            register(m, reaches(m, self.cut, x, row[f"cut{j}"], turn, self.target))
+            for j in range(self.code.count)
         ]
-        groups = [reached[at : at + 4] for at in range(0, self.count, 4)]
-        counts = [register(m, _count(group)) for group in groups]
-        if len(counts) > 1:
-            counts = [register(m, _count(counts))]
-        count: Value = counts[0] if counts else Const(0, 1)
-        base = row.get("base", Const(int(self.stair.base[0]), shape_of(Range.of(self.stair.base))))
-        falling = row.get("falling", Const(int(self.stair.sign[0] < 0), 1))
+        level = changes(self._values, flags)
+        result = level if self._direct else register(m, level)
+        if self.code.values is not None:
+            return _shaped(result, Range.of(self.code.values))
         y = Signal(shape_of(self.stair.range), name="y", reset_less=True)
-        m.d.sync += y.eq(Mux(falling, base - count, base + count))
+        m.d.sync += y.eq(row["base"] + result)
         return y
 
     def cost(self) -> Resources:
-        each = self.value.width + 1
-        width = self.stair.range.width
-        count = self.count + (self.count > 4) * 6
-        lut = self.count * each + count + width + (0 if self.alike else width)
-        return Resources(lut4=lut, ff=self.count + count + width)
+        each = compare_cost(self.cut, constant=self.constant)
+        bits = changing(self._values).sum(axis=0)
+        level = 0 if self._direct else sum(-(-(int(n) - 1) // 3) for n in bits if n > 1)
+        width = self.stair.range.width * (self.code.values is None)
+        ff = self.code.count + (0 if self._direct else len(bits)) + width
+        return Resources(lut4=self.code.count * each + level + width, ff=ff)
 
 
-def at_least(m: Module, x: Value, step: Value, target: Target) -> Value:
-    """x >= step, as the sign of one carry chain (a comparison of signed values would take two)."""
-    width = max(len(value) + (not value.shape().signed) for value in (x, step)) + 1
-    return ~carry.subtract(m, x, step, width, target=target)[-1]
+def changing(values: np.ndarray) -> np.ndarray:
+    """(n, width): which bits change at each of the n flags."""
+    bits = bits_of(values, Range.of(values).width)
+    return bits[1:] ^ bits[:-1]
 
 
-def _count(flags: list[Value]) -> Value:
-    """Sum of a few small values."""
-    total = flags[0]
-    for flag in flags[1:]:
-        total = total + flag
-    return total
+def changes(values: np.ndarray, flags: list[Value]) -> Value:
+    """values[how many flags are up], for sorted flags."""
+    first = bits_of(values[0], Range.of(values).width)
+    turns = changing(values)
+    bits = []
+    for at, start in enumerate(first):
+        bit: Value = C(int(start), 1)
+        for flag, turn in zip(flags, turns[:, at]):
+            bit = bit ^ flag if turn else bit
+        bits.append(bit)
+    return Cat(bits)
 
 
-__all__ = ["MAX_STEPS", "ComparatorForm", "at_least"]
+def _shaped(bits: Value, reach: Range) -> Value:
+    return bits.as_signed() if shape_of(reach).signed else bits
+
+
+__all__ = ["MAX_STEPS", "ComparatorForm"]

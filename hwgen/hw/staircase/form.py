@@ -40,8 +40,8 @@ class StaircaseForm(ABC):
         """Clocks from x to y."""
 
     @abstractmethod
-    def build(self, m: Module, x: Value, row: dict[str, Value]) -> Value:
-        """Adds one lane; row[name] is the field's value at its stage."""
+    def build(self, m: Module, x: Value, row: dict[str, Value], lane: int = 0) -> Value:
+        """Adds lane number `lane`; row[name] is the field at its stage, a Const where it never varies."""
 
     @abstractmethod
     def cost(self) -> Resources:

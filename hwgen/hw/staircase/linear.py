@@ -51,6 +51,26 @@ class LinearForm(StaircaseForm):
         self.z = Range(total.lo >> fit.shift, total.hi >> fit.shift)
         self.base = self._base()
 
+    @staticmethod
+    def least(stair: Staircase, value: Range, dsp_price: float) -> float:
+        """LUT4s below which no lane of this form stays: where the rows' slopes differ it has a multiplier.
+
+        Infinite for a single step in each row: a comparison has the smaller table.
+        """
+        low, high = np.maximum(stair.lo, value.lo), np.minimum(stair.hi, value.hi)
+        reached = np.sum(stair.steps <= high[:, None], axis=1)
+        passed = np.sum(stair.steps <= low[:, None], axis=1)
+        some = reached - passed > 1
+        if not some.any():
+            return float("inf")
+        first, last = (stair.steps[some, at[some]] for at in (passed, reached - 1))
+        climb = (reached - passed - 1)[some]
+        flattest = climb / (last - first + 1)
+        with np.errstate(divide="ignore"):
+            steepest = np.where(last - first > 1, climb / (last - first - 1), np.inf)
+        alike = bool(flattest.max() < steepest.min())
+        return stair.range.width + (0 if alike else dsp_price)
+
     def _cheapest_product(self, dsp_price: float) -> ConstantProduct | WideProduct:
         """Shifts and adders where the multiplier is one constant and they cost less."""
         products: list[ConstantProduct | WideProduct] = []
@@ -120,7 +140,7 @@ class LinearForm(StaircaseForm):
             fields.append(Field("falling", fit.falling.astype(np.int64), self.latency - 1))
         return fields
 
-    def build(self, m: Module, x: Value, row: dict[str, Value]) -> Value:
+    def build(self, m: Module, x: Value, row: dict[str, Value], lane: int = 0) -> Value:
         fit = self.fit
         d: Value = x
         if self.centred:

@@ -43,7 +43,7 @@ class LookupForm(StaircaseForm):
     def fields(self) -> list[Field]:
         return []
 
-    def build(self, m: Module, x: Value, row: dict[str, Value]) -> Value:
+    def build(self, m: Module, x: Value, row: dict[str, Value], lane: int = 0) -> Value:
         rom = Rom(self.rom.content, form=self.rom.form, target=self.target)
         m.submodules += rom
         m.d.comb += rom.addr.eq(x)

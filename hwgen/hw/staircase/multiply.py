@@ -1,7 +1,8 @@
 """Pipelined product of operands wider than the hard multiplier: partial products and carry chains.
 
-d = rest * 2^17 + low (only where d needs more than 18 signed bits), M = upper * 2^17 + lower. A rest of one
-or two bits becomes rows of a carry chain, else hard multipliers; the sums skip the bits that only pass.
+d = rest * 2^p + low (only where d needs more than p + 1 signed bits), M = upper * 2^p + lower, for multipliers
+of p + 1 signed bits (18 on ECP5, 16 on iCE40). A rest of one or two bits becomes rows of a carry chain, else
+hard multipliers; the sums skip the bits that only pass.
 """
 
 from __future__ import annotations
@@ -17,9 +18,6 @@ from hwgen.hw.stream import shape_of
 from hwgen.numeric.ranges import Range
 from hwgen.targets import Target
 from hwgen.targets.resources import Resources
-
-OPERAND = 18  # signed bits; the same split for every family, so that latencies agree
-_PART = OPERAND - 1
 
 
 def signed_digits(value: int) -> list[tuple[int, int]]:
@@ -108,16 +106,17 @@ class WideProduct:
     """d * M for d in `d` and M in `multiplier` (M >= 0). latency: 2, and 1 for each level of sums.
 
     rows: d has one or two bits more than an operand. wide: it has even more, and its upper part takes hard
-    multipliers too. Raises ValueError where d or M is wider than 34 bits.
+    multipliers too. Raises ValueError where d or M is wider than 2p bits.
     """
 
     def __init__(self, d: Range, multiplier: Range, target: Target) -> None:
         self.d, self.multiplier, self.target = d, multiplier, target
-        self.chunks = ceil(multiplier.width / _PART)
-        spare = max(0, d.width + (not d.signed) - OPERAND)
+        self.part = target.operand - 1
+        self.chunks = ceil(multiplier.width / self.part)
+        spare = max(0, d.width + (not d.signed) - target.operand)
         self.rows = 0 < spare <= 2 - d.signed
         self.wide = spare > 2 - d.signed
-        if multiplier.lo < 0 or self.chunks > 2 or spare > _PART - 1:
+        if multiplier.lo < 0 or self.chunks > 2 or spare > self.part - 1:
             raise ValueError(f"product of {d} and {multiplier} is too wide")
         self.range = d * multiplier
 
@@ -128,25 +127,25 @@ class WideProduct:
 
     def cost(self) -> Resources:
         """Hard multipliers, sums, and the registers beside them."""
-        low = min(self.d.width, _PART + self.d.signed)
-        upper = max(0, self.multiplier.width - _PART) + low
+        low = min(self.d.width, self.part + self.d.signed)
+        upper = max(0, self.multiplier.width - self.part) + low
         lut = (self.chunks > 1) * (upper + 1)
-        ff = (self.chunks > 1) * (upper + _PART)
+        ff = (self.chunks > 1) * (upper + self.part)
         if self.rows:
             row = self.multiplier.width + 3
             lut, ff = lut + 2 * row, ff + 3 * row + upper
         elif self.wide:
-            width = self.range.width - _PART
-            lut, ff = lut + 2 * width, ff + 2 * width + 2 * _PART
+            width = self.range.width - self.part
+            lut, ff = lut + 2 * width, ff + 2 * width + 2 * self.part
         return Resources(lut4=lut, ff=ff, dsp=self.chunks * (1 + self.wide))
 
     def build(self, m: Module, d: Value, multiplier: Value) -> Value:
         """The product, `latency` clocks later, as a signed value."""
-        parts = [multiplier[at : at + _PART] for at in range(0, len(multiplier), _PART)]
+        parts = [multiplier[at : at + self.part] for at in range(0, len(multiplier), self.part)]
         if not (self.rows or self.wide):
             return self._shifted_sum(m, *self._products(m, d, parts))
-        lower = self._products(m, d[:_PART], parts)
-        rest = d[_PART:].as_signed() if self.d.signed else d[_PART:]
+        lower = self._products(m, d[: self.part], parts)
+        rest = d[self.part :].as_signed() if self.d.signed else d[self.part :]
         if self.rows:
             lower[-1], passed = self._plus(m, lower[-1], self._rows(m, rest, multiplier), self.chunks == 1)
             if passed is not None:
@@ -155,7 +154,7 @@ class WideProduct:
         upper = self._products(m, rest, parts)
         if self.chunks == 1:
             return self._shifted_sum(m, lower[0], upper[0])
-        # lower[0] + (lower[1] + upper[0]) * 2^17 + upper[1] * 2^34
+        # lower[0] + (lower[1] + upper[0]) * 2^p + upper[1] * 2^2p
         cross, _ = self._plus(m, lower[1], upper[0], False)
         cross = self._shifted_sum(m, cross, register(m, upper[1]))
         return self._shifted_sum(m, register(m, register(m, lower[0])), cross)
@@ -165,23 +164,23 @@ class WideProduct:
         return [multiply(m, d, part, width + len(part), target=self.target) for part in parts]
 
     def _shifted_sum(self, m: Module, low: Value, high: Value | None = None) -> Value:
-        """low + high * 2^17, registered; low alone passes."""
+        """low + high * 2^p, registered; low alone passes."""
         if high is None:
             return low
-        width = max(len(low) - _PART, len(high)) + 1
-        width = min(width, shape_of(self.range).width + 1 - _PART)
-        total = carry.add(m, carry.floored(low, _PART), high, width, target=self.target)
-        return Cat(register(m, low[:_PART]), register(m, total)).as_signed()
+        width = max(len(low) - self.part, len(high)) + 1
+        width = min(width, shape_of(self.range).width + 1 - self.part)
+        total = carry.add(m, carry.floored(low, self.part), high, width, target=self.target)
+        return Cat(register(m, low[: self.part]), register(m, total)).as_signed()
 
     def _plus(self, m: Module, a: Value, b: Value, cut: bool) -> tuple[Value, Value | None]:
-        """a + b, or with `cut` (a >> 17) + b and the bits that pass; registered."""
-        base = carry.floored(a, _PART) if cut else a
-        width = min(max(len(base), len(b)) + 1, shape_of(self.range).width + 1 - _PART)
+        """a + b, or with `cut` (a >> p) + b and the bits that pass; registered."""
+        base = carry.floored(a, self.part) if cut else a
+        width = min(max(len(base), len(b)) + 1, shape_of(self.range).width + 1 - self.part)
         total = register(m, carry.add(m, base, b, width, target=self.target))
-        return total, register(m, a[:_PART]) if cut else None
+        return total, register(m, a[: self.part]) if cut else None
 
     def _rows(self, m: Module, high: Value, multiplier: Value) -> Value:
-        """(the one or two bits of d from bit 17) * M, two clocks later; a sign counts -2."""
+        """(the one or two bits of d from bit p) * M, two clocks later; a sign counts -2."""
         held, m_held = register(m, high), register(m, multiplier)
         if len(held) == 1:
             return register(m, Cat(bit & held[0] for bit in m_held))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import C, Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import memory
 
 from hwgen.hw.product.form import bits_of, register
@@ -152,9 +152,7 @@ class RowTable:
             bits = stored[each.stage]
             result[each.name] = []
             for places in self._bits[each.name]:
-                value = Cat(C(-1 - at, 1) if at < 0 else bits[at] for at in places)
-                shape = shape_of(each.range)
-                result[each.name].append(value.as_signed() if shape.signed else value)
+                result[each.name].append(_assembled(bits, places, shape_of(each.range)))
         return result
 
     def _index(self, m: Module, valid: Value, init: int) -> tuple[Signal, Value]:
@@ -213,6 +211,15 @@ class RowTable:
                 value = register(m, value, name=f"row_{stage}")
             stored[stage] = value
         return stored
+
+
+def _assembled(bits: Value, places: list[int], shape: Shape) -> Value:
+    """A parameter from its stored columns; a Const where no column is stored."""
+    if max(places) < 0:
+        word = sum((-1 - at) << bit for bit, at in enumerate(places))
+        return C(word - (word >> (shape.width - 1) << shape.width if shape.signed else 0), shape)
+    value = Cat(C(-1 - at, 1) if at < 0 else bits[at] for at in places)
+    return value.as_signed() if shape.signed else value
 
 
 def _words(content: np.ndarray) -> list[int]:

@@ -18,7 +18,7 @@ from hwgen.hw.staircase.lookup import LookupForm
 from hwgen.hw.staircase.multiply import OPERAND
 from hwgen.hw.staircase.rows import RowOrder, RowTable, row_order
 from hwgen.hw.staircase.search import SearchForm
-from hwgen.hw.stream import lanes_layout
+from hwgen.hw.stream import lanes_layout, shape_of
 from hwgen.numeric.fit import Weights, fit_linear
 from hwgen.numeric.linear import LinearFit
 from hwgen.numeric.ranges import Range
@@ -27,7 +27,7 @@ from hwgen.numeric.staircase import Staircase
 from hwgen.targets import Target
 from hwgen.targets.resources import Resources
 
-FORMS = ("linear", "comparators", "table", "search")
+FORMS = ("table", "comparators", "search", "linear")
 DSP_PRICE = 100  # LUT4s; an ECP5-85F has 536 for each multiplier, but products want them more
 
 _FITS: WeakKeyDictionary[Staircase, dict[object, LinearFit | None]] = WeakKeyDictionary()
@@ -79,18 +79,32 @@ def plan_staircase(
     order = row_order(stair, lanes, channels)
     plans: list[StaircasePlan] = []
     reasons: list[str] = []
-    for name in FORMS if form == "auto" else (form,):
-        if name == "search" and plans:
-            continue  # exact for anything, never the cheapest
+
+    def price(plan: StaircasePlan) -> float:
+        return plan.price(dsp_price)
+
+    def attempt(name: str) -> bool:
         try:
             built = _form(name, stair, value, target, order, split_at, dsp_price)
         except NoForm as reason:
             reasons.append(f"{name}: {reason}")
-            continue
+            return False
         plans.append(StaircasePlan(built, RowTable(built.fields, order, target=target), order))
+        return True
+
+    if form != "auto":
+        attempt(form)
+    else:
+        attempt("table")
+        if attempt("comparators"):
+            attempt("search")
+        if not plans or lanes * LinearForm.least(stair, value, dsp_price) < min(map(price, plans)):
+            attempt("linear")
+        if not plans:
+            attempt("search")  # exact for anything, but many steps make it slow and large
     if not plans:
         raise NoForm("; ".join(reasons))
-    return min(plans, key=lambda plan: plan.price(dsp_price))
+    return min(plans, key=price)
 
 
 def _form(
@@ -103,11 +117,11 @@ def _form(
     dsp_price: float,
 ) -> StaircaseForm:
     if name == "comparators":
-        return ComparatorForm(stair, value, target)
+        return ComparatorForm(stair, value, target, order)
     if name == "table":
         return LookupForm(stair, value, target)
     if name == "search":
-        return SearchForm(stair, value, target)
+        return SearchForm(stair, value, target, order)
     weights = Weights(table=_bit_price(order, target), part=dsp_price, operand=OPERAND)
     return LinearForm(stair, value, target, _fit(stair, split_at, weights), dsp_price)
 
@@ -123,9 +137,13 @@ def _bit_price(order: RowOrder, target: Target) -> float:
 def _fit(stair: Staircase, split_at: Ints | None, weights: Weights) -> LinearFit | None:
     """`fit_linear`, remembered as long as the staircase lives: planners ask again and again."""
     known = _FITS.setdefault(stair, {})
-    key = (weights, None if split_at is None else split_at.tobytes())
+    place = weights.operand, None if split_at is None else split_at.tobytes()
+    key = (weights, place)
     if key not in known:
-        known[key] = fit_linear(stair, split_at, weights)
+        fit = None if place in known else fit_linear(stair, split_at, weights)
+        known[key] = fit
+        if fit is None:
+            known[place] = None  # whatever bits are worth, no line follows these steps
     return known[key]
 
 
@@ -222,7 +240,8 @@ class StaircaseUnit(wiring.Component):
             for _ in range(self.plan.table.latency):
                 x = register(m, x, name="x")
             row = {name: values[lane] for name, values in params.items()}
-            y = self.plan.form.build(m, x, row)
-            results.append(y[: self.out.width] if len(y) >= self.out.width else Cat(y, y[-1]))
+            y = Signal(shape_of(self.out), name="y")
+            m.d.comb += y.eq(self.plan.form.build(m, x, row, lane))
+            results.append(y)
         m.d.comb += Value.cast(self.o.payload).eq(Cat(results))
         return m

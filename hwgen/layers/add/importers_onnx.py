@@ -15,6 +15,7 @@ from hwgen.ir.tensor import Shape, Tensor
 from hwgen.layers.add.op import Add
 from hwgen.layers.add.tables import fit_pair_sum
 from hwgen.layers.onnx_elementwise import constant_arithmetic
+from hwgen.layers.onnx_grid import gridded
 from hwgen.layers.onnx_values import (
     Const,
     Context,
@@ -46,6 +47,7 @@ class PairSource(Source):
     """
 
     per_channel = False
+    bare = False
 
     def __init__(
         self, a: Tensor, b: Tensor, fa: NDArray, fb: NDArray, sums: Floats, scaled: bool = False
@@ -84,8 +86,11 @@ def add(op: Operation, ctx: Context) -> Value:
         return constant_arithmetic(op, ctx, np.add)
     if not isinstance(a, Real) or not isinstance(b, Real):
         raise Unsupported("an addition of values that are not dequantised")
+    a, b = (_planar(op, ctx, real) for real in (a, b))
     for real in (a, b):
-        if not isinstance(real.source, PlaneSource) or len(real.source.lo) != 1:
+        if isinstance(real.source, PlaneSource) and len(real.source.lo) != 1:
+            raise Unsupported("an addition of activations with a scale per channel; one for all is supported")
+        if not isinstance(real.source, PlaneSource):
             raise Unsupported("an addition of a result that is not quantised; put QuantizeLinear before it")
     planes = tuple(Quant(r.source.plane, r.index) for r in (a, b) if isinstance(r.source, PlaneSource))
     x, y, index = _aligned(ctx, *planes)
@@ -100,6 +105,17 @@ def add(op: Operation, ctx: Context) -> Value:
         schemes = a.scheme, b.scheme
         real.fused = lambda out: _integer_sum(x, y, *schemes, out)
     return real
+
+
+def _planar(op: Operation, ctx: Context, x: Real) -> Real:
+    """The same floats as a function of a tensor's integers (a pool's result, say, which has none yet)."""
+    if isinstance(x.source, PlaneSource) or not x.source.few:
+        return x
+    value, grid = gridded(ctx, op, x)
+    if grid.unit.size > 1:
+        return x
+    unit, shift = grid.unit[0], grid.shift[0]
+    return Real(PlaneSource(value.plane), lambda q: ((q + shift) * unit).astype(np.float32), value.index)
 
 
 def qlinear_add(op: Operation, ctx: Context) -> Value:

@@ -16,6 +16,7 @@ from hwgen.targets.resources import Resources
 from hwgen.weights.code import FORMS
 
 LARGEST = 4096  # products a clock in one layer
+LATENCY = 35  # about what window, products and activation take together
 
 
 def words(node: Conv, simd: int) -> int:
@@ -66,7 +67,7 @@ def raw_range(node: Conv, x: Tensor) -> Range:
 def cost(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) -> Resources:
     """Window, products and accumulators, weights, activation and queue."""
     (x,) = inputs
-    total = window_cost(geometry(node, x, folding), x.range.width)
+    total = window_cost(geometry(node, x, folding), x.range.width, target)
     acc = raw_range(node, x)
     total += reducer_cost(
         form=FORMS[folding.product],
@@ -80,7 +81,10 @@ def cost(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) -> 
         target=target,
     )
     out = node.act.range if node.act else acc
-    total += drain_cost(folding.pe, folding.lanes, acc.width, out.width)
+    total += drain_cost(
+        folding.pe, folding.lanes, acc.width, out.width,
+        words=words(node, folding.simd), latency=LATENCY, target=target,
+    )  # fmt: skip
     if node.act is not None:
         total += activation_cost(node.raw_act, folding.lanes, len(node.weights), acc, target, -node.bias)
     return total
@@ -88,4 +92,6 @@ def cost(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) -> 
 
 def stage(node: Conv, inputs: list[Tensor], folding: Folding) -> Stage:
     """Rows of the window, one pixel every interval."""
-    return window_stage(geometry(node, inputs[0], folding), interval(node, inputs, folding), 30, words(node, folding.simd))
+    return window_stage(
+        geometry(node, inputs[0], folding), interval(node, inputs, folding), 30, words(node, folding.simd)
+    )

@@ -15,12 +15,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from hwgen.ir.tensor import Affine
+from hwgen.ir.tensor import Affine, HostChain, HostStep
 from hwgen.layers.onnx_linear import LinearSource, Weights, grouped, int32_bias, linear, weights
 from hwgen.layers.onnx_values import (
     Const,
     Context,
     Damaged,
+    Grid,
     Index,
     Operation,
     Quant,
@@ -30,7 +31,7 @@ from hwgen.layers.onnx_values import (
     arranged,
     integer_result,
 )
-from hwgen.layers.onnx_window import window
+from hwgen.layers.onnx_window import padded, window
 from hwgen.layers.requantize_onnx import (
     Floats,
     Reals,
@@ -47,10 +48,10 @@ MakeSource = Callable[[Ints], LinearSource]
 
 def conv(op: Operation, ctx: Context) -> Value:
     """Conv between DequantizeLinear and QuantizeLinear."""
-    x, scheme = ctx.dequantized(op, 0)
+    x, grid = ctx.grid(op, 0, padded(op))
     w = weights(ctx.codes(op, 1), 0)
-    build, arrange = _image_conv(op, ctx, x, w, scheme.zero_point)
-    return _real(op, ctx, build, arrange, scheme, w, _bias(op, ctx, 2), 1.0, 1.0)
+    build, arrange = _image_conv(op, ctx, x, w, grid.zero_point or 0)
+    return _real(op, ctx, build, arrange, grid, w, _bias(op, ctx, 2), 1.0, 1.0)
 
 
 def qlinear_conv(op: Operation, ctx: Context) -> Value:
@@ -67,20 +68,20 @@ def qlinear_conv(op: Operation, ctx: Context) -> Value:
 
 def gemm(op: Operation, ctx: Context) -> Value:
     """Gemm: alpha * A * B + beta * C with constant B and C."""
-    x, scheme = ctx.dequantized(op, 0)
+    x, grid = ctx.grid(op, 0)
     w = weights(ctx.codes(op, 1), 0 if op.integer("transB", 0) else 1)
-    build, arrange = _dense(op, ctx, x, w, scheme.zero_point)
+    build, arrange = _dense(op, ctx, x, w, grid.zero_point or 0)
     return _real(
-        op, ctx, build, arrange, scheme, w, _bias(op, ctx, 2), op.real("alpha", 1.0), op.real("beta", 1.0)
+        op, ctx, build, arrange, grid, w, _bias(op, ctx, 2), op.real("alpha", 1.0), op.real("beta", 1.0)
     )
 
 
 def matmul(op: Operation, ctx: Context) -> Value:
     """MatMul with a constant second factor of rank 2."""
-    x, scheme = ctx.dequantized(op, 0)
+    x, grid = ctx.grid(op, 0)
     w = weights(ctx.codes(op, 1), 1)
-    build, arrange = _dense(op, ctx, x, w, scheme.zero_point)
-    return _real(op, ctx, build, arrange, scheme, w, None, 1.0, 1.0)
+    build, arrange = _dense(op, ctx, x, w, grid.zero_point or 0)
+    return _real(op, ctx, build, arrange, grid, w, None, 1.0, 1.0)
 
 
 def qlinear_matmul(op: Operation, ctx: Context) -> Value:
@@ -166,40 +167,64 @@ def _real(
     ctx: Context,
     build: MakeSource,
     arrange: Callable[[tuple[int, int, int]], Index],
-    scheme: Scheme,
+    grid: Grid,
     w: Weights,
     bias: Const | None,
     alpha: float,
     beta: float,
 ) -> Real:
     """The float32 result. An int32 bias goes into the accumulator, as the integer kernels have it."""
-    whole = _whole_bias(bias, w, scheme)
+    whole = _whole_bias(bias, w)
     source = build(whole)
-    product = (alpha * np.float64(np.float32(scheme.scale)) * w.scale.astype(np.float64))[:, None]
+    product = (alpha * grid.unit * w.scale.astype(np.float64))[:, None]
     constant = np.zeros((1, 1))
     if bias is not None:
         constant = beta * _per_output(bias.array, w.outputs).astype(np.float64)[:, None]
+    shift = source.shifted(grid)[:, None]
     offset = whole[:, None]
-    bound = int(max(np.abs(source.lo).max(), np.abs(source.hi).max()))
+    bound = int(max(np.abs(source.lo).max(), np.abs(source.hi).max()) + np.ceil(np.abs(shift).max()))
     # Whether the bias is what its integers say: float32(integer * scale) with the scale sx*sw.
     on_grid = np.array_equal(np.broadcast_to(constant, offset.shape), (offset * product).astype(np.float32))
-    exact = on_grid and exact_in_float32(product, bound)
+    halves = 1 if np.all(shift == np.rint(shift)) and grid.zero_point is not None else 2
+    exact = on_grid and exact_in_float32(product, halves * bound) and np.all(2 * shift == np.rint(2 * shift))
+    once = ctx.runtime == "qonnx"
 
     def chain(acc: Ints) -> Reals:
         with np.errstate(over="ignore", invalid="ignore"):
-            y = (acc - offset) * product + constant
+            if once:  # the sum rounded, then the bias added and the result rounded
+                total = ((acc - offset + shift) * product).astype(np.float32)
+                return total + constant.astype(np.float32)
+            y = (acc - offset + shift) * product + constant
             return y.astype(np.float32) if exact else y
 
     real = Real(source, chain, arrange(source.shape(ctx)))
-    if w.scale.size == 1 and on_grid:
+    if once:
+        real.host = _host_chain(shift - offset, product, constant)
+        if not exact:
+            with np.errstate(all="ignore"):
+                largest = source.largest(grid)[:, None] + np.abs(constant / product)
+            real.noise = np.nan_to_num(largest) * 2.0**-23
+    elif w.scale.size == 1 and on_grid and not np.any(shift) and grid.unit.size == 1:
         real.host = Affine(float(product[0, 0]), 0, "even")
     integer_bias = bias is None or (bias.codes is not None and bias.codes.dtype == "int32")
-    if ctx.runtime == "ort-fused" and integer_bias and beta == 1.0:
-        real.fused = lambda out: (source, _integer_rule(scheme.scale, w.scale, out, alpha))
+    if ctx.runtime == "ort-fused" and integer_bias and beta == 1.0 and grid.scheme is not None:
+        scale = grid.scheme.scale
+        real.fused = lambda out: (source, _integer_rule(scale, w.scale, out, alpha))
     return real
 
 
-def _whole_bias(bias: Const | None, w: Weights, scheme: Scheme) -> Ints:
+def _host_chain(shift: NDArray, product: NDArray, constant: NDArray) -> HostChain:
+    steps: tuple[HostStep, ...] = (("add", _listed(constant)),) if np.any(constant) else ()
+    return HostChain(_listed(shift), _listed(product), steps)
+
+
+def _listed(values: NDArray) -> tuple[float, ...]:
+    """One number, or one a channel."""
+    flat = values.ravel()
+    return tuple((flat[:1] if np.all(flat == flat[0]) else flat).tolist())
+
+
+def _whole_bias(bias: Const | None, w: Weights) -> Ints:
     """The bias as integers of the accumulator where it was quantised, else zeros."""
     if bias is not None and bias.codes is not None and bias.codes.dtype == "int32":
         return _per_output(bias.codes.q, w.outputs)

@@ -16,6 +16,9 @@ from hwgen.targets.resources import Resources
 from hwgen.weights.code import FORMS
 
 
+LATENCY = 35  # about what window, products and activation take together
+
+
 def words(node: Depthwise) -> int:
     """Clocks of a group."""
     return node.window.kernel[0] * node.window.kernel[1]
@@ -58,7 +61,7 @@ def raw_range(node: Depthwise, x: Tensor) -> Range:
 def cost(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Target) -> Resources:
     """Window, products and accumulators, weights, activation and queue."""
     (x,) = inputs
-    total = window_cost(geometry(node, x, folding), x.range.width)
+    total = window_cost(geometry(node, x, folding), x.range.width, target)
     acc = raw_range(node, x)
     total += reducer_cost(
         form=FORMS[folding.product],
@@ -72,7 +75,10 @@ def cost(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Target
         target=target,
     )
     out = node.act.range if node.act else acc
-    total += drain_cost(folding.pe, folding.lanes, acc.width, out.width)
+    total += drain_cost(
+        folding.pe, folding.lanes, acc.width, out.width,
+        words=words(node), latency=LATENCY, target=target,
+    )  # fmt: skip
     if node.act is not None:
         total += activation_cost(node.raw_act, folding.lanes, x.shape[2], acc, target, -node.bias)
     return total

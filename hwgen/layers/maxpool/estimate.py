@@ -30,9 +30,12 @@ def cost(node: MaxPool, inputs: list[Tensor], folding: Folding, target: Target) 
     """Window, a comparator and a multiplexer a lane, queue."""
     (x,) = inputs
     width = x.range.width
-    total = window_cost(pooling.geometry(node.window, x, folding), width)
+    total = window_cost(pooling.geometry(node.window, x, folding), width, target)
     total += Resources(lut4=2 * width * folding.pe, ff=2 * width * folding.pe)
-    total += drain_cost(folding.pe, folding.lanes, width, width)
+    total += drain_cost(
+        folding.pe, folding.lanes, width, width,
+        words=pooling.words(node.window, x), latency=pooling.LATENCY, target=target,
+    )  # fmt: skip
     return total + activation_cost(node.act, folding.lanes, x.shape[2], x.range, target)
 
 

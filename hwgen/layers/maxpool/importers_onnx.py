@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hwgen.ir.tensor import Shape, Tensor
@@ -13,7 +15,6 @@ from hwgen.layers.onnx_values import (
     Plane,
     PlaneSource,
     Quant,
-    Real,
     Source,
     Unsupported,
     Value,
@@ -33,6 +34,7 @@ class MaxSource(Source):
     def __init__(self, inner: Source, size: Shape, shape: Window) -> None:
         super().__init__(inner.lo, inner.hi)
         self.inner, self.size, self.window = inner, size, shape
+        self.few, self.bare = inner.few, inner.bare
 
     def emit(self, ctx: Context, op: Operation, act: Staircase | None, out: Scheme) -> Plane:
         """Two nodes, or one that does both."""
@@ -71,7 +73,10 @@ def max_pool(op: Operation, ctx: Context) -> Value:
     maximum = MaxSource(source, size, _window(op, size))
     height, width, channels = maximum.shape(ctx)
     index = arranged((height, width, channels), (1, channels, height, width))
-    result = Real(maximum, real.chain, index, real.scheme, host=real.host)
+    result = replace(real, source=maximum, index=index, fused=None)
+    ends = np.asarray(real.chain(np.stack([source.lo, source.hi], axis=1)))
+    if np.any(ends[:, 1] < ends[:, 0]):
+        result.host = None  # a maximum of such floats is no maximum of their integers
     if len(source.lo) > 1:
         maximum.lo, maximum.hi = source.lo, source.hi
     return result

@@ -27,8 +27,8 @@ def interval(node: Softmax, inputs: list[Tensor], folding: Folding) -> int:
 
 def cost(node: Softmax, inputs: list[Tensor], folding: Folding, target: Target) -> Resources:
     """Multiplier and registers (measured), the memory of a pixel, the ROM of exponentials."""
-    memory = 8 * -(-inputs[0].shape[2] // 16) * -(-inputs[0].range.width // 4)
-    return Resources(lut4=930 + memory, ff=380, bram=1)
+    memory = target.small_ram(inputs[0].range.width, inputs[0].shape[2])
+    return Resources(lut4=930, ff=380, bram=1) + memory
 
 
 def stage(node: Softmax, inputs: list[Tensor], folding: Folding) -> Stage:

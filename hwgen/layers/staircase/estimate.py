@@ -34,8 +34,10 @@ def interval(node: Step, inputs: list[Tensor], folding: Folding) -> int:
 def cost(node: Step, inputs: list[Tensor], folding: Folding, target: Target) -> Resources:
     """Register, activation, queue."""
     (x,) = inputs
-    total = window_cost(geometry(x, folding), x.range.width)
-    total += drain_cost(folding.pe, folding.lanes, x.range.width, node.act.range.width)
+    total = window_cost(geometry(x, folding), x.range.width, target)
+    total += drain_cost(
+        folding.pe, folding.lanes, x.range.width, node.act.range.width, words=1, latency=15, target=target
+    )
     return total + activation_cost(node.act, folding.lanes, x.shape[2], x.range, target)
 
 

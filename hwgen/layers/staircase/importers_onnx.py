@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hwgen.layers.onnx_elementwise import constant_arithmetic, per_row, real_input
+from hwgen.layers.onnx_elementwise import constant_arithmetic, folded, per_row, real_input
 from hwgen.layers.onnx_values import (
     Codes,
     Const,
@@ -15,6 +15,7 @@ from hwgen.layers.onnx_values import (
     Fused,
     HostTail,
     Operation,
+    Plane,
     Quant,
     Raw,
     Real,
@@ -24,7 +25,9 @@ from hwgen.layers.onnx_values import (
     quantized,
 )
 from hwgen.layers.requantize_onnx import Floats, Scheme, batch_norm, quantize
+from hwgen.layers.staircase.op import Step
 from hwgen.numeric.rounding import ints
+from hwgen.numeric.staircase import from_function
 
 _OUTPUT_TYPES = {2: "uint8", 3: "int8"}
 """TensorProto types that QuantizeLinear can name in place of a zero point (opset 21)."""
@@ -82,13 +85,35 @@ def clip(op: Operation, ctx: Context) -> Value:
         float(ctx.array(op, i, "a limit").reshape(-1)[0]) if op.has(i) else d
         for i, d in ((1, low), (2, high))
     ]
+    value = ctx.value(op, 0)
+    if isinstance(value, Const):
+        low, high = limits
+        return Const(np.clip(value.array, low, high).astype(value.array.dtype))
+    if isinstance(value, Quant):
+        return _clipped_integers(op, ctx, value, *limits)
     return clipped(real_input(op, ctx), *limits)
+
+
+def _clipped_integers(op: Operation, ctx: Context, x: Quant, low: float, high: float) -> Quant:
+    """Fewer bits than the type has (QCDQ): a staircase, which joins the layer before it."""
+    held = x.plane.range
+    low, high = max(low, held.lo), min(high, held.hi)
+    if not (float(low).is_integer() and float(high).is_integer() and low <= high):
+        raise Unsupported(f"a clamp of integers {held} to {low:g}..{high:g}")
+    if (low, high) == (held.lo, held.hi):
+        return x
+    tensor, index = ctx.streamed(x)
+    act = from_function(lambda q: np.clip(q, int(low), int(high)), ints([held.lo]), ints([held.hi]))
+    narrow = ctx.add(op, Step, (tensor,), act=act)
+    return Quant(Plane(x.dtype, narrow.range, narrow), index)
 
 
 def clipped(real: Real, low: float, high: float) -> Real:
     """The clamp; onnxruntime's optimiser drops it where the quantiser after it saturates no later."""
     inner = real.fused
-    result = real.mapped(lambda x: np.minimum(np.maximum(x, np.float32(low)), np.float32(high)))
+    result = real.mapped(lambda x: np.maximum(x, np.float32(low)), ("max", (low,)))
+    if high != np.inf:
+        result = result.mapped(lambda x: np.minimum(x, np.float32(high)), ("min", (high,)))
     if inner is not None:
 
         def fused(out: Scheme) -> Fused | None:
@@ -126,7 +151,27 @@ def batch_normalization(op: Operation, ctx: Context) -> Value:
         raise Damaged("constants that are not finite")
     column = (1, -1) + (1,) * (len(dims) - 2)
     real, (m, b) = per_row(ctx, real, [m.reshape(column), b.reshape(column)])
-    return real.mapped(lambda x: x * m + b)
+    scaled = real.mapped(lambda x: x * m, ("mul", tuple(m.ravel().tolist())))
+    return scaled.mapped(lambda x: x + b, ("add", tuple(b.ravel().tolist())))
+
+
+def power(op: Operation, ctx: Context) -> Value:
+    """A constant to the power of a constant (batch normalisation that an exporter wrote out)."""
+    base, exponent = ctx.array(op, 0, "the base"), ctx.array(op, 1, "the exponent")
+    return folded(base, exponent.astype(base.dtype), np.power)
+
+
+def square_root(op: Operation, ctx: Context) -> Value:
+    """The square root of a constant."""
+    return Const(np.sqrt(ctx.array(op, 0, "the operand")))
+
+
+def negative(op: Operation, ctx: Context) -> Value:
+    """-x."""
+    value = ctx.value(op, 0)
+    if isinstance(value, Const):
+        return Const(-value.array)
+    return real_input(op, ctx).mapped(np.negative, ("mul", (-1.0,)))
 
 
 def multiply(op: Operation, ctx: Context) -> Value:
@@ -141,7 +186,7 @@ def subtract(op: Operation, ctx: Context) -> Value:
 
 def divide(op: Operation, ctx: Context) -> Value:
     """x / constant."""
-    if isinstance(ctx.value(op, 0), Const):
+    if isinstance(ctx.value(op, 0), Const) and not isinstance(ctx.value(op, 1), Const):
         raise Unsupported("a division by a computed value")
     if np.any(ctx.array(op, 1, "the divisor") == 0):
         raise Damaged("a division by zero")
@@ -176,4 +221,7 @@ IMPORTERS = {
     "Mul": multiply,
     "Sub": subtract,
     "Div": divide,
+    "Pow": power,
+    "Sqrt": square_root,
+    "Neg": negative,
 }

@@ -39,12 +39,16 @@ def cost(node: SumPool, inputs: list[Tensor], folding: Folding, target: Target) 
     out = node.act.range.width if node.act else acc
     if pooling.is_global(node.window, x):
         blocks = x.shape[2] // folding.simd
-        memory = 8 * -(-blocks // 16) * -(-acc * folding.simd // 4) if blocks > 1 else 0
-        total = Resources(lut4=40 + 2 * acc * folding.simd + memory, ff=40 + 3 * acc * folding.simd)
+        total = Resources(lut4=40 + 2 * acc * folding.simd, ff=40 + 3 * acc * folding.simd)
+        if blocks > 1:
+            total += target.small_ram(acc * folding.simd, 1 << (blocks - 1).bit_length())
     else:
-        total = window_cost(pooling.geometry(node.window, x, folding), x.range.width)
+        total = window_cost(pooling.geometry(node.window, x, folding), x.range.width, target)
         total += Resources(lut4=acc * folding.pe, ff=acc * folding.pe)
-    total += drain_cost(folding.pe, folding.lanes, acc, out)
+    total += drain_cost(
+        folding.pe, folding.lanes, acc, out,
+        words=pooling.words(node.window, x), latency=pooling.LATENCY, target=target,
+    )  # fmt: skip
     return total + activation_cost(node.act, folding.lanes, x.shape[2], node.acc_range(x.range), target)
 
 

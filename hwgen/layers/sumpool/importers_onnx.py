@@ -15,12 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwgen.ir.node import IllegalNode
 from hwgen.ir.tensor import Shape, Tensor
 from hwgen.layers.onnx_values import (
     Context,
     Damaged,
+    Grid,
     Index,
     Operation,
     Plane,
@@ -33,7 +35,7 @@ from hwgen.layers.onnx_values import (
     integer_result,
 )
 from hwgen.layers.onnx_window import check_inside, kernel_shape, window
-from hwgen.layers.requantize_onnx import Chain, Scheme, requantize
+from hwgen.layers.requantize_onnx import Chain, Scheme, exact_in_float32, requantize
 from hwgen.layers.sumpool.op import SumPool
 from hwgen.layers.window import Window
 from hwgen.numeric.rounding import Ints
@@ -56,7 +58,7 @@ class SumSource(Source):
         self.x, self.window = x, shape
         self.per_channel = pixel_rows is None
 
-    def centred(self, acc: Ints, zero_point: int) -> Ints:
+    def centred(self, acc: Ints, zero_point: float) -> NDArray:
         """Sums of (q - zero_point); acc is (rows, n), one row per count."""
         return acc - (zero_point * self.counts)[:, None]
 
@@ -79,21 +81,21 @@ def _seen(size: Shape | tuple[int, int], shape: Window, axis: int) -> Ints:
 
 def average_pool(op: Operation, ctx: Context) -> Value:
     """AveragePool between Dequantize and Quantize."""
-    x, scheme = ctx.dequantized(op, 0)
+    x, grid = ctx.grid(op, 0)
     source = _pool(op, ctx.image(x))
-    return _mean(ctx, source, scheme, _image_index(source.shape(ctx)), integer_global=False)
+    return _mean(ctx, source, grid, _image_index(source.shape(ctx)), integer_global=False)
 
 
 def global_average_pool(op: Operation, ctx: Context) -> Value:
     """GlobalAveragePool between Dequantize and Quantize."""
-    x, scheme = ctx.dequantized(op, 0)
+    x, grid = ctx.grid(op, 0)
     source = _whole(ctx.image(x))
-    return _mean(ctx, source, scheme, _image_index(source.shape(ctx)), integer_global=True)
+    return _mean(ctx, source, grid, _image_index(source.shape(ctx)), integer_global=True)
 
 
 def reduce_mean(op: Operation, ctx: Context) -> Value:
     """ReduceMean over both image axes."""
-    x, scheme = ctx.dequantized(op, 0)
+    x, grid = ctx.grid(op, 0)
     axes = ctx.integers(op, 1, "axes") if op.has(1) else op.integers("axes")
     rank = x.index.ndim
     if rank != 4 or axes is None:
@@ -109,7 +111,7 @@ def reduce_mean(op: Operation, ctx: Context) -> Value:
     channels = source.x.shape[2]
     kept = {True: (1, channels, 1, 1) if over == [2, 3] else (1, 1, 1, channels), False: (1, channels)}
     dims = kept[bool(op.integer("keepdims", 1))]
-    return _mean(ctx, source, scheme, np.arange(channels, dtype=np.int32).reshape(dims), integer_global=False)
+    return _mean(ctx, source, grid, np.arange(channels, dtype=np.int32).reshape(dims), integer_global=False)
 
 
 def qlinear_average_pool(op: Operation, ctx: Context) -> Value:
@@ -156,24 +158,30 @@ def _whole(x: Tensor) -> SumSource:
     return SumSource(x, Window(kernel=(x.shape[0], x.shape[1])), False)
 
 
-def _mean(ctx: Context, source: SumSource, scheme: Scheme, index: Index, integer_global: bool) -> Real:
-    real = Real(source, _means(source, scheme), index)
-    if ctx.runtime == "ort-fused":
+def _mean(ctx: Context, source: SumSource, grid: Grid, index: Index, integer_global: bool) -> Real:
+    if grid.unit.size > 1 or grid.shift.size > 1:
+        raise Unsupported("a mean of activations with a scale per channel")
+    real = Real(source, _means(source, float(grid.unit[0]), -float(grid.shift[0])), index)
+    scheme = grid.scheme
+    largest = max(abs(source.x.range.lo + grid.shift[0]), abs(source.x.range.hi + grid.shift[0]))
+    if ctx.runtime == "qonnx" and not exact_in_float32(grid.unit / 2, int(2 * largest * source.counts.max())):
+        real.noise = (source.counts * largest * 2.0**-23)[:, None]
+    if ctx.runtime == "ort-fused" and scheme is not None:
         make = _integer_rule if integer_global else _float_rule
         real.fused = lambda out: (source, make(source, scheme, out)) if out.dtype == scheme.dtype else None
     return real
 
 
-def _means(source: SumSource, scheme: Scheme) -> Chain:
+def _means(source: SumSource, unit: float, zero_point: float) -> Chain:
     """float32(sum) * scale / n."""
     divisors = source.divisors[:, None].astype(np.float32)
-    scale = np.float32(scheme.scale)
-    return lambda acc: source.centred(acc, scheme.zero_point).astype(np.float32) * scale / divisors
+    scale = np.float32(unit)
+    return lambda acc: source.centred(acc, zero_point).astype(np.float32) * scale / divisors
 
 
 def _float_rule(source: SumSource, scheme: Scheme, out: Scheme) -> Callable[[Ints], Ints]:
     """rint(mean / sy + zy) as QLinearAveragePool writes it: the zero point is added before rounding."""
-    means = _means(source, scheme)
+    means = _means(source, scheme.scale, scheme.zero_point)
     limits = out.limits
 
     def rule(acc: Ints) -> Ints:

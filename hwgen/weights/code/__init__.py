@@ -9,12 +9,18 @@ from hwgen.hw.product import ProductForm
 from hwgen.support.registry import modules
 from hwgen.weights.base import Code
 
-CODES: dict[str, type[Code]] = {}
-FORMS: dict[str, type[ProductForm]] = {}
-for _module in modules(__name__):
-    for _code in vars(_module).values():
-        if isinstance(_code, type) and issubclass(_code, Code) and _code.__module__ == _module.__name__:
-            CODES[_code.name] = _code
-            FORMS.update({form.name: form for form in _code.forms})
 
-__all__ = ["CODES", "FORMS"]
+def codes_in(package: str) -> dict[str, type[Code]]:
+    """Codes by name, of all modules directly in `package`."""
+    return {
+        code.name: code
+        for module in modules(package)
+        for code in vars(module).values()
+        if isinstance(code, type) and issubclass(code, Code) and code.__module__ == module.__name__
+    }
+
+
+CODES: dict[str, type[Code]] = codes_in(__name__)
+FORMS: dict[str, type[ProductForm]] = {form.name: form for code in CODES.values() for form in code.forms}
+
+__all__ = ["CODES", "FORMS", "codes_in"]

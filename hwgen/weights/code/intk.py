@@ -28,6 +28,8 @@ class IntK(Code):
         return self.range.width
 
     def encode(self, weights: np.ndarray) -> np.ndarray:
+        if np.min(weights) < self.range.lo or np.max(weights) > self.range.hi:
+            raise ValueError(f"intk: weights of {self.range} were announced, not {np.asarray(weights)}")
         return np.asarray(weights, dtype=np.int64) & ((1 << self.bits) - 1)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ _CLKI_DIVS, _CLKFB_DIVS, _OUTPUT_DIVS = range(1, 129), range(1, 81), range(1, 12
 
 
 @dataclass(frozen=True)
-class PllSettings:
+class Settings:
     """Dividers of an EHXPLLL, and the exact frequencies they give in Hz."""
 
     clki_div: int
@@ -48,7 +48,7 @@ class PllSettings:
         return self.vco_hz / self.clkos_div
 
 
-def settings(input_hz: int, wanted_hz: float) -> PllSettings:
+def settings(input_hz: int, wanted_hz: float) -> Settings:
     """Dividers for the highest frequency that is not above `wanted_hz`.
 
     Among equals: the fastest phase detector, then the fastest VCO (both lower the jitter).
@@ -59,7 +59,7 @@ def settings(input_hz: int, wanted_hz: float) -> PllSettings:
             limits = f"{low / 1e6:g}..{high / 1e6:g} MHz"
             raise UsageError(f"{what} clock of {value / 1e6:g} MHz is outside {limits}", where="PLL")
     wanted = Fraction(wanted_hz)
-    best: tuple[tuple[Fraction, Fraction, Fraction], PllSettings] | None = None
+    best: tuple[tuple[Fraction, Fraction, Fraction], Settings] | None = None
     for clki_div in _CLKI_DIVS:
         pfd = Fraction(input_hz, clki_div)
         if not PFD_HZ[0] <= pfd <= PFD_HZ[1]:
@@ -69,7 +69,7 @@ def settings(input_hz: int, wanted_hz: float) -> PllSettings:
             clkos_div = max(-(-pfd * multiple // wanted), _OUTPUT_DIVS[0])
             if loop is None or clkos_div not in _OUTPUT_DIVS:
                 continue
-            found = PllSettings(clki_div, *loop, int(clkos_div), input_hz)
+            found = Settings(clki_div, *loop, int(clkos_div), input_hz)
             rank = (found.output_hz, found.pfd_hz, found.vco_hz)
             if best is None or rank > best[0]:
                 best = rank, found
@@ -87,7 +87,7 @@ def _loop_dividers(multiple: int, pfd: Fraction) -> tuple[int, int] | None:
     return None
 
 
-class Pll(wiring.Component):
+class Ecp5Pll(wiring.Component):
     """A clock from the board's oscillator.
 
     clk_in: the oscillator (In). clk_out: the clock (Out). locked: high while it runs (Out,
@@ -99,8 +99,9 @@ class Pll(wiring.Component):
     Cost: one EHXPLLL, one DCCA clock gate, two flip-flops.
     """
 
-    def __init__(self, config: PllSettings) -> None:
+    def __init__(self, config: Settings) -> None:
         self.config = config
+        self.output_hz = config.output_hz
         super().__init__({"clk_in": In(1), "clk_out": Out(1), "locked": Out(1)})
 
     def elaborate(self, platform: object) -> Module:

@@ -1,0 +1,149 @@
+"""x >= cut in one carry chain, or in look-up tables where the cut is a constant.
+
+Tables hold a cut's `complement`: all ones minus the cut in offset binary, so that the comparison is the carry
+out of x + complement (+ 1) and needs no inverters on any family. An ECP5 slot also chooses between two cuts
+and turns the result around at no cost: bits + 1 slots, with a choice bits + 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwgen.hw.leaf import Leaf
+from hwgen.hw.stream import shape_of
+from hwgen.numeric.ranges import Range
+from hwgen.numeric.rounding import Ints
+from hwgen.targets import GENERIC, Target
+from hwgen.targets.ecp5 import Slot, carry_chain, truth_table
+
+
+@dataclass(frozen=True)
+class CutCode:
+    """How x and its cuts are written: offset binary of `width` bits from `low`.
+
+    inclusive: a cut stands for itself (x >= cut), else for the input below it (x > cut - 1).
+    """
+
+    value: Range
+    width: int
+    inclusive: bool
+
+    @property
+    def low(self) -> int:
+        """The input written as 0."""
+        return -(1 << (self.width - 1)) if self.value.signed else 0
+
+    def complements(self, cuts: Ints) -> Ints:
+        """What tables hold, 0 .. 2^width - 1."""
+        return (1 << self.width) - 1 - (cuts - (not self.inclusive) - self.low)
+
+    def offset(self, x: Value) -> Value:
+        """x in offset binary."""
+        wide = Cat(x, x[-1] if self.value.signed else C(0, 1))[: self.width]
+        return Cat(wide[:-1], ~wide[-1]) if self.value.signed else wide
+
+
+def cut_code(cuts: Ints, value: Range) -> CutCode:
+    """The narrowest code that can write all cuts, which lie in [value.lo, value.hi + 1]."""
+    shape = shape_of(value)
+    for width, inclusive in ((shape.width, True), (shape.width, False), (shape.width + 1, True)):
+        code = CutCode(value, width, inclusive)
+        written = code.complements(cuts)
+        if not cuts.size or (written.min() >= 0 and written.max() < 1 << width):
+            return code
+    raise ValueError(f"cuts {Range.of(cuts)} do not belong to inputs {value}")
+
+
+class Compare(wiring.Component):
+    """y = (x + cut + inclusive carries out) xor turn; cut is `other` where `select` is up. Combinational."""
+
+    def __init__(self, width: int, *, inclusive: bool, choice: bool, target: Target) -> None:
+        self.width, self.inclusive, self.choice, self.target = width, inclusive, choice, target
+        ports = {"x": In(width), "cut": In(width), "turn": In(1), "y": Out(1)}
+        super().__init__(ports | ({"other": In(width), "select": In(1)} if choice else {}))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if self.target.instances:
+            m.d.comb += self.y.eq(self._slots(m)[-1])
+        else:
+            cut = Mux(self.select, self.other, self.cut) if self.choice else self.cut
+            m.d.comb += self.y.eq((self.x + cut + int(self.inclusive))[self.width] ^ self.turn)
+        return m
+
+    def _slots(self, m: Module) -> Value:
+        """A slot passes the carry on where x and the complement differ; x decides elsewhere."""
+        last = Slot(truth_table(lambda a, b, c, d: a), a=self.turn)
+        if self.choice:
+            table = truth_table(lambda a, b, c, d: a ^ (d if b else c))
+            bits = zip(self.x, self.cut, self.other)
+            chain = [Slot(table, a=x, b=self.select, c=cut, d=other) for x, cut, other in bits]
+            return carry_chain(m, [*chain, last], int(self.inclusive))
+        table = truth_table(lambda a, b, c, d: a ^ c)
+        chain = [Slot(table, a=x, c=cut) for x, cut in zip(self.x[1:], self.cut[1:])]
+        both, either = (truth_table(f) for f in (_both, _either))
+        first = Slot(either if self.inclusive else both, a=self.x[0], b=self.cut[0])
+        return carry_chain(m, [*chain, last], first)
+
+
+def _both(a: int, b: int, c: int, d: int) -> int:
+    return a & b & (1 - d)  # d is 1 in the row that would pass a carry on
+
+
+def _either(a: int, b: int, c: int, d: int) -> int:
+    return (a | b) & (1 - d)
+
+
+@cache
+def compare_leaf(width: int, inclusive: bool, choice: bool, target: Target) -> Leaf:
+    """The shared module of a comparison on a target with carry primitives."""
+    hardware, model = (
+        Compare(width, inclusive=inclusive, choice=choice, target=family) for family in (target, GENERIC)
+    )
+    return Leaf(hardware, f"compare_{width}", clocked=False, model=model)
+
+
+def reaches(
+    m: Module, code: CutCode, x: Value, cut: Value, turn: Value, target: Target, *others: Value
+) -> Value:
+    """(x >= cut) xor turn, a flag. cut: as `code.complements` writes it. others: (select, other cut)."""
+    if isinstance(cut, Const) and not others:
+        return _with_constant(code, x, cut.value) ^ turn
+    y = Signal(name="reached")
+    pins = {"x": code.offset(x), "cut": _filled(cut, code.width), "turn": turn}
+    if others:
+        pins |= {"select": others[0], "other": _filled(others[1], code.width)}
+    if target.instances:
+        m.submodules += compare_leaf(code.width, code.inclusive, bool(others), target).instance(**pins, y=y)
+    else:
+        compare = Compare(code.width, inclusive=code.inclusive, choice=bool(others), target=target)
+        m.submodules += compare
+        m.d.comb += [getattr(compare, name).eq(value) for name, value in pins.items()]
+        m.d.comb += y.eq(compare.y)
+    return y
+
+
+def _filled(cut: Value, width: int) -> Value:
+    """A table's column with the upper bits that are 0 in all its rows."""
+    return Cat(cut, C(0, width - len(cut)))
+
+
+def _with_constant(code: CutCode, x: Value, complement: int) -> Value:
+    """The carry of x + constant as a ladder of and/or, of which a LUT4 takes three rungs."""
+    carried: Value = C(int(code.inclusive), 1)
+    for at, bit in enumerate(code.offset(x)):
+        carried = bit | carried if complement >> at & 1 else bit & carried
+    return carried
+
+
+def compare_cost(code: CutCode, *, constant: bool = False, choice: bool = False) -> int:
+    """LUT4s of one comparison on ECP5."""
+    if constant:
+        return -(-(code.width + 2) // 3)
+    slots = code.width + 1 + choice
+    return slots + slots % 2
