@@ -30,16 +30,17 @@ LEVELS = {
 }
 
 
-def bits(rows: int, levels: str, value: Range, seed: int = 1, mixed: bool = True) -> Staircase:
-    """Random thresholds, some of them out of reach or equal; a third of the rows falls."""
+def bits(rows: int, levels: str, value: Range, seed: int = 1, beyond: int = 8) -> Staircase:
+    """Random thresholds, some of them equal or (a `beyond`-th of the range) out of reach; a third falls."""
     rng = np.random.default_rng(seed)
     ladder = LEVELS[levels]
     reach = value.hi - value.lo + 1
-    at = rng.integers(value.lo - reach // 8, value.hi + reach // 8 + 2, (rows, len(ladder) - 1))
-    falling = (rng.random((rows, 1)) < 0.33) & mixed
+    past = reach // beyond if beyond else 0
+    at = rng.integers(value.lo - past, value.hi + past + 2, (rows, len(ladder) - 1))
+    falling = rng.random((rows, 1)) < 0.33
     values = np.where(falling, ladder[::-1], ladder)
     low, high = np.full(rows, value.lo), np.full(rows, value.hi)
-    if rows > 2:  # rows need not reach all of the unit's range
+    if rows > 2 and beyond:  # rows need not reach all of the unit's range
         low[1], high[2] = value.lo + reach // 4, value.hi - reach // 4
     return from_thresholds(np.sort(at, axis=1), values, low, high)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -141,9 +142,18 @@ def _with_constant(code: CutCode, x: Value, complement: int) -> Value:
     return carried
 
 
-def compare_cost(code: CutCode, *, constant: bool = False, choice: bool = False) -> int:
-    """LUT4s of one comparison on ECP5."""
-    if constant:
-        return -(-(code.width + 2) // 3)
+def compare_cost(code: CutCode, target: Target, *, choice: bool = False) -> int:
+    """LUT4s of one comparison; without slots that take four inputs the choice has LUTs of its own."""
+    if not target.instances:
+        return code.width * (1 + choice) + 1
     slots = code.width + 1 + choice
     return slots + slots % 2
+
+
+def constant_cost(code: CutCode, cuts: Ints) -> float:
+    """LUT4s of comparisons with constants: three rungs each, none for low bits that decide nothing."""
+    carry = (1 << code.width) - 1 if code.inclusive else 0
+    written = code.complements(cuts) ^ carry  # the carry passes trailing zeros unchanged
+    lowest = np.where(written == 0, 1 << code.width, written & -written)
+    rungs = code.width - np.log2(lowest)
+    return float(np.sum(np.where(rungs > 1, (rungs + 1) / 3, 0)))
