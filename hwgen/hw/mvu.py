@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
@@ -232,11 +231,10 @@ def reducer_cost(
     `depth` words of weights with the values `levels`; near synthesis (tests/synth/test_mvu_cost.py)."""
     total, width = Resources(), 0
     kinds = Counter(kind for kind, _ in paired_forms(form, pe))
-    family: dict[str, Any] = {} if target.instances else {"target": target}
     for kind, count in kinds.items():
-        total += kind.cost(simd, levels, value, accumulator, **family) * count
+        total += kind.cost(simd, levels, value, accumulator, target=target) * count
         width += kind.code_bits(simd, levels, value) * count
-    total += next(iter(kinds)).shared_cost(simd, value, accumulator, **family)
+    total += next(iter(kinds)).shared_cost(simd, value, accumulator, target=target)
     rom = cheapest_rom(width, depth, target) if rom == "auto" else rom
     lut, blocks = rom_cost(width, depth, target, rom)
     counter = (depth - 1).bit_length()
