@@ -1,9 +1,9 @@
 """hwgen: compressed neural networks to exact FPGA hardware, with open tools that pip installs.
 
-    net = hwgen.load("kws.tflite")            # the golden model: net.run(x)
-    design = hwgen.compile(net, board="ulx3s-85f", out="build/kws")
-    design.verify(x)                          # RTL equals the golden model, or MismatchError
-    design.build()                            # bitstream and report
+net = hwgen.load("kws.tflite")            # the golden model: net.run(x)
+design = hwgen.compile(net, board="ulx3s-85f", out="build/kws")
+design.verify(x)                          # RTL equals the golden model, or MismatchError
+design.build()                            # bitstream and report
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ GOOD = (resources.folder("boards") / "ulx3s-85f" / "board.toml").read_text()
 
 def test_known_boards():
     assert {"ulx3s-12f", "ulx3s-25f", "ulx3s-45f", "ulx3s-85f"} <= set(boards.names())
-    assert {"icebreaker", "icestick", "ice40hx8k", "upduino3", "icesugar", "tinyfpga-bx"} <= set(boards.names())
+    assert {"icebreaker", "icestick", "ice40hx8k", "upduino3", "icesugar", "tinyfpga-bx"} <= set(
+        boards.names()
+    )
 
 
 @pytest.mark.parametrize("name", boards.names())
@@ -26,7 +28,10 @@ def test_every_board_loads(name):
     assert board.family in boards.FAMILIES and target(board.family).name == board.family
     assert board.nextpnr_arguments[1] == "--package"
     ports = [port for port, _, _ in board.port_pins()]
-    assert ports[:3] == ["clk", "uart_rx", "uart_tx"] and ports[-1] in (f"leds[{len(board.leds.pins) - 1}]", "leds")
+    assert ports[:3] == ["clk", "uart_rx", "uart_tx"] and ports[-1] in (
+        f"leds[{len(board.leds.pins) - 1}]",
+        "leds",
+    )
     assert bool(board.speed) == board.toolchain.grades
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +28,13 @@ RATE, DECAY = 4e-3, 0.1  # Adam's step, falling linearly to zero; weight decay
 MOVES = np.array([(0, 1), (2, 1), (1, 0), (1, 2)] + [(1, 1)] * 4)  # half of the digits move by one pixel
 
 
-def train(digits: Digits, epochs: int) -> list[Layer]:
-    """The network, trained on slightly moved digits."""
+def train(digits: Digits, epochs: int, untrained: Callable[[int], list[Layer]] = build) -> list[Layer]:
+    """The network, trained on slightly moved digits. untrained: makes it from a seed."""
     with threadpool_limits(1):  # the matrices are small: BLAS threads would only wait for each other
-        return _train(digits, epochs)
+        return _train(digits, epochs, untrained(SEED))
 
 
-def _train(digits: Digits, epochs: int) -> list[Layer]:
-    layers = build(SEED)
+def _train(digits: Digits, epochs: int, layers: list[Layer]) -> list[Layer]:
     optimiser = Adam(layers, DECAY)
     random = np.random.Generator(np.random.PCG64(SEED + 1))
     images = to_real(digits.pixels)

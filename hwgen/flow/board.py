@@ -27,7 +27,6 @@ _FILE_LIMIT = 64 * 1024
 _TOP_KEYS = "title url amaranth family device package speed budget clock uart leds programmer"
 
 
-
 @dataclass(frozen=True)
 class PinGroup:
     """Pins that share their electrical attributes (names and values as the family's constraints have them:

@@ -48,7 +48,9 @@ def flash(
     """
     bitstream = Path(build_dir) / board.toolchain.bitstream
     if not bitstream.is_file():
-        raise UsageError(f"no bitstream {bitstream.name}", where=str(build_dir), hint="run `hwgen build` first")
+        raise UsageError(
+            f"no bitstream {bitstream.name}", where=str(build_dir), hint="run `hwgen build` first"
+        )
     if cable is not None and not cable.replace("-", "").replace("_", "").isalnum():
         raise UsageError(f"not a cable's name: {cable!r}", where=board.programmer)
     names = {"sram": "SRAM", "flash": "flash"}

@@ -23,6 +23,10 @@ from hwgen.hw.window import WindowBuffer
 from hwgen.numeric.ranges import Range
 
 
+#: Groups that the queue holds beside those on their way to it.
+QUEUED_GROUPS = 3
+
+
 class LayerUnit(wiring.Component):
     """i: stream of `window.lanes` values. o: stream of `lanes` values in `out`.
 
@@ -54,7 +58,9 @@ class LayerUnit(wiring.Component):
         fixed = (reducer.latency if reducer else 0) + (activation.latency if activation else 0)
         fixed += self.serializer.latency
         flight = ceil((window.latency + fixed + per_group + 6) / words)  # groups on their way at full pace
-        self.queue = OutQueue(shape=out, lanes=lanes, depth=per_group * (flight + 3), reserve=per_group)
+        self.queue = OutQueue(
+            shape=out, lanes=lanes, depth=per_group * (flight + QUEUED_GROUPS), reserve=per_group
+        )
         super().__init__(
             {"i": In(lanes_stream(window.value, window.geometry.lanes)), "o": Out(lanes_stream(out, lanes))}
         )

@@ -16,7 +16,7 @@ from hwgen.numeric.ranges import Range
 class Pad(wiring.Component):
     """o: frames of i, shape (H, W, C), with `pad` = (top, bottom, left, right) pixels of `constant` around.
 
-    Latency 1 clock, a beat a clock; i waits while the border is made. Interval: (top + H + bottom) *
+    Latency 1 clock, a beat a clock; i waits while the border is made, and the border for its frame. Interval: (top + H + bottom) *
     (left + W + right) * C/lanes clocks a frame. Cost: three counters, a register a bit.
     Errors: ValueError unless lanes divides the channels and no border is negative.
     """
@@ -51,13 +51,17 @@ class Pad(wiring.Component):
         in_row = self._next_is_inside(m, columns, loop.remaining[1], pixel_end, "in_row")
         in_column = self._next_is_inside(m, rows, loop.remaining[2], pixel_end & loop.last[1], "in_column")
         inside = in_row & in_column
+        fresh = Signal(init=1)  # a frame's border waits for the frame
+        ready = (~inside & ~fresh) | self.i.valid
         m.d.comb += [
             free.eq(~self.o.valid | self.o.ready),
-            go.eq(free & (~inside | self.i.valid)),
+            go.eq(free & ready),
             self.i.ready.eq(inside & free),
         ]
+        with m.If(go):
+            m.d.sync += fresh.eq(loop.ends)
         with m.If(free):
-            m.d.sync += self.o.valid.eq(~inside | self.i.valid)
+            m.d.sync += self.o.valid.eq(ready)
         word = Signal(lanes_layout(self.out, self.lanes), reset_less=True)
         with m.If(go):
             for lane in range(self.lanes):

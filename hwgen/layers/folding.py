@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from hwgen.hw.layer import QUEUED_GROUPS
 from hwgen.hw.ram import block_count, cheapest_form
 from hwgen.hw.window_math import WindowGeometry
 from hwgen.targets import Target
@@ -45,7 +46,7 @@ class Stage:
 
     needed[p], first[p]: last input pixel that output pixel p looks at, first one still wanted.
     interval: clocks per output pixel; latency: from its work's end to the stream. capacity: input
-    pixels it holds; None for a join.
+    pixels it holds; None for a join. queue: output pixels it holds, begun ones included.
     """
 
     needed: list[int]
@@ -53,6 +54,7 @@ class Stage:
     interval: int
     latency: int
     capacity: int | None
+    queue: int = 0
 
 
 def divisors(n: int) -> list[int]:
@@ -65,14 +67,16 @@ def fewest_lanes(pe: int, words: int) -> int:
     return next(d for d in divisors(pe) if pe // d <= words)
 
 
-def window_stage(geometry: WindowGeometry, interval: int, latency: int) -> Stage:
-    """Stage of a unit behind a WindowBuffer, which works in whole rows of its (folded) image."""
+def window_stage(geometry: WindowGeometry, interval: int, latency: int, words: int) -> Stage:
+    """Stage of a LayerUnit: a window that works in whole rows of its (folded) image, groups of `words` clocks
+    that take `latency` through the pipeline, and a queue for those under way and a few more."""
     folded = geometry.folded()
     width, (rows, columns) = folded.shape[1], folded.out_size
     needed = [max(folded.needed[y] * width - 1, 0) for y in range(rows) for _ in range(columns)]
     first = [folded.freed[y] * width for y in range(rows) for _ in range(columns)]
     capacity = max(folded.slots * width if folded.depth else 1, 1)
-    return Stage(needed, first, interval, latency, capacity)
+    queue = (QUEUED_GROUPS + latency // words) * words // interval
+    return Stage(needed, first, interval, latency, capacity, queue)
 
 
 def window_cost(geometry: WindowGeometry, width: int, target: Target) -> Resources:

@@ -37,7 +37,8 @@ def interval(window: Window, x: Tensor, folding: Folding) -> int:
 
 def stage(window: Window, x: Tensor, folding: Folding) -> Stage:
     """Rows of the window, one pixel every interval."""
-    return window_stage(geometry(window, x, folding), interval(window, x, folding), 15)
+    words = window.kernel[0] * window.kernel[1]
+    return window_stage(geometry(window, x, folding), interval(window, x, folding), 15, words)
 
 
 def is_global(window: Window, x: Tensor) -> bool:

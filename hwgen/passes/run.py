@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hwgen.ir.graph import Graph
-from hwgen.passes import fuse_activation, merge_pad
+from hwgen.passes import fuse_activation, merge_pad, widen_columns
 
-PASSES = (merge_pad.run, fuse_activation.run)
+PASSES = (merge_pad.run, fuse_activation.run, widen_columns.run)
 
 
 def run_passes(graph: Graph) -> Graph:

@@ -146,7 +146,14 @@ def _stages(graph: Graph, foldings: dict[str, Folding], input_lanes: dict[str, i
         part = ask(node, graph, "stage", foldings[node.name])
         stages.append(
             Stage(
-                node.output, node.inputs, part.needed, part.first, part.interval, part.latency, part.capacity
+                node.output,
+                node.inputs,
+                part.needed,
+                part.first,
+                part.interval,
+                part.latency,
+                part.capacity,
+                part.queue,
             )
         )
     return stages

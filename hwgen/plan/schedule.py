@@ -23,7 +23,8 @@ class Stage:
     inputs: names of the stages it reads. needed[p]: index of the last input pixel that output pixel
     p looks at; first[p]: index of the first input pixel still wanted when p starts (what lies before
     is free). interval: clocks per output pixel. latency: clocks from its last clock of work to the
-    stream. capacity: input pixels it can hold; None for a join, whose FIFOs are to be found.
+    stream. capacity: input pixels it can hold; None for a join, whose FIFOs are to be found. queue:
+    output pixels that it can hold itself, begun ones included.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Stage:
     interval: float
     latency: int
     capacity: int | None
+    queue: int = 0
 
 
 @dataclass
@@ -117,7 +119,7 @@ def _fire_time(state: _State, sources: list[_State], consumers: list[_State]) ->
             return None
         time = max(time, source.ready[wanted] if wanted >= 0 else 0.0)
     for consumer in consumers:
-        room = _room_time(consumer, token)
+        room = _room_time(consumer, token - state.stage.queue)
         if room is None:
             return None
         time = max(time, room)

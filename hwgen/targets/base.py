@@ -59,6 +59,10 @@ class Target:
         its own, and a multiplexer."""
         return Resources(lut4=width * depth + (2 * depth + 1) // 3 * width + depth, ff=width * depth)
 
+    def delay(self, bits: int) -> Resources:
+        """Registers that no LUT feeds."""
+        return Resources(ff=bits)
+
     def occupied(self, cost: Resources) -> Resources:
         """`cost` as the family counts what is taken: the same, where LUTs and flip-flops stand apart."""
         return cost

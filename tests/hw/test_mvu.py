@@ -17,7 +17,7 @@ from hwgen.weights.code import FORMS
 
 INT8, UINT8, WIDE = Range(-128, 127), Range(0, 255), Range(-255, 255)
 NAMES = ("generic", "dsp", "dsp2", "pair", "lut", "pair_lut")
-EVEN = ("pair", "pair_lut")  # forms that want an even number of lanes
+PAIRS = ("pair", "pair_lut")  # forms that want two lanes or more
 
 
 def check(
@@ -61,7 +61,7 @@ RANGES = ((INT8, Range(-128, 127)), (UINT8, Range(-127, 127)), (WIDE, Range(-8, 
 def test_mvu_is_a_matrix_vector_product(form: str, shape: tuple[int, int, int, int]) -> None:
     rng = np.random.default_rng(3)
     outputs, inputs, simd, pe = shape
-    if form in EVEN and simd % 2:
+    if form in PAIRS and simd == 1:
         inputs, simd = 2 * inputs, 2 * simd
     for value, weight in RANGES:
         weights = mixed(rng, weight, (outputs, inputs))
@@ -74,7 +74,7 @@ def test_mvu_with_one_bit_operands(form: str) -> None:
     rng = np.random.default_rng(4)
     ranges = (Range(0, 1), Range(-1, 0), Range(-1, 1))
     for value, weight, simd in itertools.product(ranges, ranges, (1, 2, 3)):
-        if form in EVEN and (simd % 2 or value.width == 1):
+        if form in PAIRS and (simd == 1 or value.width == 1):
             continue
         dut = MVU(mixed(rng, weight, (4, 6)), simd=simd, pe=2, value=value, form=FORMS[form], target=GENERIC)
         check(dut, mvu_groups(dut, mixed(rng, value, (4, 6))), rng)
@@ -110,7 +110,7 @@ def test_bad_arguments_are_named() -> None:
         ({"simd": 4, "pe": 2}, "must divide"),
         ({"simd": 2, "pe": 3}, "must divide"),
         ({"simd": 2, "pe": 2, "form": [FORMS["dsp"]]}, "names 1 elements, not 2"),
-        ({"simd": 1, "pe": 2, "form": FORMS["pair"]}, "do not go in pairs"),
+        ({"simd": 1, "pe": 2, "form": FORMS["pair"]}, "two lanes or more"),
         ({"simd": 2, "pe": 2, "form": [FORMS["pair"], FORMS["dsp"]]}, "do not share the same sum"),
         ({"simd": 2, "pe": 2, "rom": "flash"}, "unknown ROM form"),
     ):

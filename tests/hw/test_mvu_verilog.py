@@ -32,6 +32,8 @@ MVUS = [
     (8, 8, 2, 4, ("dsp2", "dsp2", "lut", "dsp"), "bram", INT8, Range(-127, 127)),
     (4, 8, 4, 2, "pair", "bram", INT8, Range(-128, 127)),
     (4, 6, 2, 4, "pair", "lut", UINT8, Range(-127, 127)),
+    (2, 9, 9, 2, "pair", "lut", UINT8, Range(3, 127)),
+    (2, 6, 3, 2, "pair_lut", "lut", INT8, Range(-128, 127)),
     (2, 12, 6, 2, "pair_lut", "bram", UINT8, Range(-128, 127)),
     (4, 4, 4, 2, "generic", "auto", INT8, Range(-128, 127)),
     (2, 4, 4, 2, "dsp2", "auto", INT8, Range(-127, 127)),  # one word for ever

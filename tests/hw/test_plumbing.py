@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from streambench import Bench, beats
 
+from hwgen.hw.columns import Columns
 from hwgen.hw.fifo import StreamFifo
 from hwgen.hw.fork import Fork
 from hwgen.hw.pad import Pad
@@ -175,11 +176,38 @@ def test_pad(border, shape, lanes, sent, taken):
 
 
 @pytest.mark.parametrize(
+    "shape, width, stride",
+    [
+        ((3, 7, 2), 3, 1),
+        ((2, 8, 1), 4, 2),
+        ((3, 9, 1), 2, 3),
+        ((2, 4, 3), 4, 1),
+        ((2, 5, 1), 1, 1),
+        ((2, 6, 1), 1, 2),
+    ],
+)
+@pytest.mark.parametrize("sent, taken", PRESSURE)
+def test_columns(shape, width, stride, sent, taken):
+    frames = np.random.default_rng(2).integers(-8, 8, (3, *shape))
+    places = range(0, shape[1] - width + 1, stride)
+    want = np.stack([frames[:, :, x : x + width].reshape(3, shape[0], -1) for x in places], axis=2)
+    bench = Bench(dut := Columns(shape=shape, value=Range(-8, 7), width=width, stride=stride))
+    bench.send(dut.i, beats(frames, shape[2]), gaps=sent)
+    got = bench.receive(dut.o, want.size // (width * shape[2]), gaps=taken)
+    bench.run()
+    assert got == beats(want, width * shape[2])
+    if sent == taken == 0:
+        skipped = bench.clocks["o"][0]
+        assert bench.clocks["o"][-1] <= skipped + 3 * shape[0] * shape[1]
+
+
+@pytest.mark.parametrize(
     "make, message",
     [
         (lambda: StreamFifo(shape=INT8, lanes=1, depth=0), "depth"),
         (lambda: Fork(shape=INT8, lanes=1, n=1), "2 outputs"),
         (lambda: WidthConverter(shape=INT8, lanes_in=0, lanes_out=1), "lanes"),
+        (lambda: Columns(shape=(1, 4, 1), value=INT8, width=5, stride=1), "columns: 5 every 1"),
         (lambda: Pad(shape=(1, 1, 4), value=INT8, pad=(0, 0, 0, 0), constant=0, lanes=3), "lanes"),
     ],
 )

@@ -14,7 +14,7 @@ from streambench import pack
 from hwgen.hw import leaf
 from hwgen.hw.staircase import NoForm, StaircaseUnit
 from hwgen.hw.staircase.code import step_codes
-from hwgen.hw.staircase.threshold import compare_leaf, cut_code
+from hwgen.hw.staircase.threshold import CutCode, compare_leaf, cut_code
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.staircase import Staircase, from_thresholds
 from hwgen.targets import ECP5, GENERIC, ICE40
@@ -30,16 +30,17 @@ LEVELS = {
 }
 
 
-def bits(rows: int, levels: str, value: Range, seed: int = 1, mixed: bool = True) -> Staircase:
-    """Random thresholds, some of them out of reach or equal; a third of the rows falls."""
+def bits(rows: int, levels: str, value: Range, seed: int = 1, beyond: int = 8) -> Staircase:
+    """Random thresholds, some of them equal or (a `beyond`-th of the range) out of reach; a third falls."""
     rng = np.random.default_rng(seed)
     ladder = LEVELS[levels]
     reach = value.hi - value.lo + 1
-    at = rng.integers(value.lo - reach // 8, value.hi + reach // 8 + 2, (rows, len(ladder) - 1))
-    falling = (rng.random((rows, 1)) < 0.33) & mixed
+    past = reach // beyond if beyond else 0
+    at = rng.integers(value.lo - past, value.hi + past + 2, (rows, len(ladder) - 1))
+    falling = rng.random((rows, 1)) < 0.33
     values = np.where(falling, ladder[::-1], ladder)
     low, high = np.full(rows, value.lo), np.full(rows, value.hi)
-    if rows > 2:  # rows need not reach all of the unit's range
+    if rows > 2 and beyond:  # rows need not reach all of the unit's range
         low[1], high[2] = value.lo + reach // 4, value.hi - reach // 4
     return from_thresholds(np.sort(at, axis=1), values, low, high)
 
@@ -202,14 +203,15 @@ def test_too_many_steps_for_comparators():
 @pytest.mark.synth
 def test_carry_cells_compare(tmp_path: Path) -> None:
     """For every x, cut, choice and turn, by SAT; and the proof sees a wrong slot."""
-    leaves = [
-        compare_leaf(width, inclusive, choice, ECP5)
+    codes = [
+        CutCode(Range.bits(width, signed), width, inclusive)
         for width in (1, 2, 7, 10)
+        for signed in (False, True)
         for inclusive in (False, True)
-        for choice in (False, True)
     ]
+    leaves = [compare_leaf(code, choice, ECP5) for code in codes for choice in (False, True)]
     texts = [leaf._TEXTS[each.name] for each in leaves]
-    wrong = compare_leaf(7, True, False, ECP5), compare_leaf(7, False, False, ECP5)
+    wrong = [compare_leaf(CutCode(Range.bits(7), 7, inclusive), False, ECP5) for inclusive in (True, False)]
     (tmp_path / "compare.il").write_text("\n".join(text.rtlil + "\n" + text.model for text in texts))
     pairs = [(each.name, each.name + "_model") for each in leaves]
     pairs.append((wrong[0].name, wrong[1].name + "_model"))

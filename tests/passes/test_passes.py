@@ -44,11 +44,11 @@ def graph(pad_value: int = 3, zero_point: int = 3, inner_pad: int = 0, twice: bo
 @pytest.mark.parametrize(
     ("options", "kinds"),
     [
-        ({}, ["conv"]),
-        ({"inner_pad": 1}, ["conv"]),
-        ({"inner_pad": 1, "pad_value": 9}, ["pad", "conv"]),
-        ({"pad_value": 9}, ["conv"]),
-        ({"twice": True}, ["pad", "conv", "pad"]),
+        ({}, ["pad", "columns", "conv"]),
+        ({"inner_pad": 1}, ["pad", "columns", "conv"]),
+        ({"inner_pad": 1, "pad_value": 9}, ["pad", "pad", "columns", "conv"]),
+        ({"pad_value": 9}, ["pad", "columns", "conv"]),
+        ({"twice": True}, ["pad", "columns", "conv", "pad"]),
     ],
 )
 def test_same_integers(options: dict, kinds: list[str]) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from time import process_time
 
 import pytest
 from test_mvu_cost import assert_near, synthesised
 
 from hwgen.hw.addunit import AddUnit
-from hwgen.hw.staircase import StaircaseUnit
+from hwgen.hw.staircase import StaircaseUnit, plan_staircase
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5
 
 sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("hw", "numeric")]
 from test_fit_add import tflite_add
 from test_staircase import few_steps, tflite
+from test_staircase_bits import bits
 
 # rows, zero point, lowest scale (log2), lanes, form; most LUT4 sites, multipliers, block RAMs
 UNITS = {
@@ -44,7 +46,7 @@ def test_linear(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.synth
 @pytest.mark.parametrize(
-    ("form", "steps", "most"), [("comparators", 1, 50), ("comparators", 3, 110), ("search", 15, 260)]
+    ("form", "steps", "most"), [("comparators", 1, 45), ("comparators", 3, 100), ("search", 15, 175)]
 )
 def test_few_steps(form: str, steps: int, most: int, tmp_path: Path) -> None:
     stair = few_steps(16, steps, 2)
@@ -52,6 +54,49 @@ def test_few_steps(form: str, steps: int, most: int, tmp_path: Path) -> None:
     real, _ = synthesised(unit, tmp_path)
     assert real.lut4 <= most and real.dsp == 0
     assert abs(unit.cost.lut4 - real.lut4) <= 0.25 * real.lut4 + 20
+
+
+# levels, channels, lanes, range, form; most LUT4 sites a lane with its share of the table, block RAMs
+FEW_BITS = {
+    "1 bit of 16": ("1", 128, 8, 1 << 15, "comparators", 36, 0),
+    "1 bit of 16, constants": ("1", 8, 8, 1 << 15, "comparators", 6.5, 0),
+    "1 bit of 11, 1024 channels, one lane": ("1", 1024, 1, 1000, "comparators", 25, 1),
+    "1 bit of 11, 512 channels, 32 lanes": ("1", 512, 32, 1000, "comparators", 25, 0),
+    "2 bits of 16, block RAM": ("2", 128, 4, 1 << 15, "search", 39, 6),
+    "2 bits of 16, constants": ("2", 4, 4, 1 << 15, "comparators", 19, 0),
+    "4 bits of 16, block RAM": ("4", 128, 1, 1 << 15, "search", 83, 4),
+    "4 bits of 16, constants": ("4", 4, 4, 1 << 15, "comparators", 80, 0),
+    "log2 levels of 13": ("log2", 32, 2, 1 << 12, "search", 84, 2),
+}
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize("name", FEW_BITS)
+def test_few_bits(name: str, tmp_path: Path) -> None:
+    levels, channels, lanes, reach, form, most, bram = FEW_BITS[name]
+    value = Range(-reach, reach - 1)
+    unit = StaircaseUnit(
+        bits(channels, levels, value, beyond=0),
+        lanes=lanes,
+        channels=channels,
+        value=value,
+        target=ECP5,
+        form=form,
+    )
+    real, _ = synthesised(unit, tmp_path)
+    assert_near(unit.cost, real)
+    assert real.lut4 <= most * lanes and (real.dsp, real.bram) == (0, bram)
+
+
+def test_plans_of_many_channels_are_instant() -> None:
+    """A layer's planner asks for each of its foldings: 1024 channels of one bit, 128 of two."""
+    for levels, channels in (("1", 1024), ("2", 128)):
+        value = Range(-1000, 1000)
+        stair = bits(channels, levels, value)
+        start = process_time()
+        for lanes in (1, 2, 4, 8, 16, 32, 64, 128):
+            plan_staircase(stair, lanes=lanes, channels=channels, value=value, target=ECP5)
+        assert process_time() - start < 3
 
 
 @pytest.mark.synth

@@ -13,7 +13,7 @@ class Family(ABC):
     """How a family's designs are synthesised, placed, routed and packed.
 
     name: as boards and `hwgen.targets` call it. devices: what nextpnr calls each device. grades: whether
-    devices have a speed grade. clock_mhz: a clock that most designs reach.
+    devices have a speed grade. clock_mhz: a clock that most designs reach. fill: share of the LUTs that still routes well.
     synth_script: template of the Yosys script. synth_options: for its synth_* command.
     nextpnr, packer: names of the tools. constraints: file (and, with `.j2`, template) of pins.
     config, bitstream: files that nextpnr and the packer write. bels: nextpnr's names of the resources in a
@@ -25,6 +25,7 @@ class Family(ABC):
     devices: Mapping[str, str]
     grades: bool
     clock_mhz: float
+    fill: float
     synth_script: str
     synth_options: tuple[str, ...]
     nextpnr: str

@@ -72,9 +72,7 @@ class ProductForm(ABC):
         """Estimate for one unit with its accumulators, from the values alone."""
 
     @classmethod
-    def shared_cost(
-        cls, simd: int, value: Range, accumulator: Range, *, target: Target = ECP5
-    ) -> Resources:
+    def shared_cost(cls, simd: int, value: Range, accumulator: Range, *, target: Target = ECP5) -> Resources:
         """Estimate of what all units share."""
         return Resources()
 

@@ -31,7 +31,7 @@ from hwgen.targets.resources import Resources
 
 
 class PairForm(ProductForm):
-    """sums = W @ x + sum x0' x1' + sum w0 w1 - 2**(n-1) sum w over the pairs of an even number of lanes.
+    """sums = W @ x + sum x0' x1' + sum w0 w1 - 2**(n-1) sum w over the pairs, an odd lane as it is.
 
     Latency: that of `inner` with half the lanes, and 1. ECP5: simd / 2 multipliers and about 11 LUT4 a lane.
     """
@@ -42,26 +42,26 @@ class PairForm(ProductForm):
 
     def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
         super().__init__(weights, value=value, target=target)
-        if self.simd % 2:
-            raise ValueError(f"{self.name}: {self.simd} lanes do not go in pairs")
+        if self.simd < 2:
+            raise ValueError(f"{self.name}: takes two lanes or more")
         if value.width < 2:
             raise ValueError(f"{self.name}: activations of one bit need no multiplication")
         self.weight = range_of(self.weights, self.weights)
         self.centred = centred(value)
         self.factor = _sum(self.centred, self.weight)
-        self.products = self._inner(self.factor)
-        self.common = self._inner(self.centred)
+        self.products = self._inner(self.factor, (self.simd + 1) // 2)
+        self.common = self._inner(self.centred, self.simd // 2)
 
-    def _inner(self, factor: Range) -> ProductForm:
+    def _inner(self, factor: Range, lanes: int) -> ProductForm:
         """Dot products of two vectors of `factor`s, neither of them constant: its weights take all values."""
-        every = np.arange(factor.lo, factor.hi + 1)[None, :, None].repeat(self.simd // 2, axis=2)
+        every = np.arange(factor.lo, factor.hi + 1)[None, :, None].repeat(lanes, axis=2)
         return self.inner(every, value=factor, target=self.target)
 
     @classmethod
     def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
-        worth = simd % 2 == 0 and pe > 1 and value.width > 1 and span(levels).width > 2
+        worth = simd > 1 and pe > 1 and value.width > 1 and span(levels).width > 2
         factor = _sum(centred(value), span(levels))
-        return worth and cls.inner.suits((factor.lo, factor.hi), factor, simd // 2, pe, target)
+        return worth and cls.inner.suits((factor.lo, factor.hi), factor, (simd + 1) // 2, pe, target)
 
     @classmethod
     def cost(
@@ -69,14 +69,14 @@ class PairForm(ProductForm):
     ) -> Resources:
         factor = _sum(centred(value), span(levels))
         sums = Resources(lut4=target.adder_luts(factor.width), ff=factor.width) * simd
-        return sums + cls.inner.cost(simd // 2, (factor.lo, factor.hi), factor, accumulator, target=target)
+        ends = factor.lo, factor.hi
+        return sums + cls.inner.cost((simd + 1) // 2, ends, factor, accumulator, target=target)
 
     @classmethod
-    def shared_cost(
-        cls, simd: int, value: Range, accumulator: Range, *, target: Target = ECP5
-    ) -> Resources:
+    def shared_cost(cls, simd: int, value: Range, accumulator: Range, *, target: Target = ECP5) -> Resources:
         x = centred(value)
-        return cls.inner.cost(simd // 2, (x.lo, x.hi), x, accumulator, target=target) + Resources(ff=simd * x.width)
+        held = Resources(ff=simd * x.width)
+        return held + cls.inner.cost(simd // 2, (x.lo, x.hi), x, accumulator, target=target)
 
     @classmethod
     def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
@@ -85,7 +85,8 @@ class PairForm(ProductForm):
     @classmethod
     def offset(cls, weights: np.ndarray, value: Range) -> np.ndarray:
         middle = value.lo - centred(value).lo
-        pairs = (weights[..., 0::2] * weights[..., 1::2]).sum(axis=-1)
+        even = weights.shape[-1] // 2 * 2
+        pairs = (weights[..., 0:even:2] * weights[..., 1:even:2]).sum(axis=-1)
         return pairs - middle * weights.sum(axis=-1)
 
     @property
@@ -100,18 +101,21 @@ class PairForm(ProductForm):
         return bits_of(weights[0], self.weight.width).reshape(weights.shape[1], -1)
 
     def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
-        bits = self.weight.width
+        bits, width = self.weight.width, self.factor.width
         codes = [word[at : at + bits] for at in range(0, len(word), bits)]
-        factors = []
-        for lane, x in enumerate(lanes):
-            w = codes[lane ^ 1]  # the other weight of the pair
-            w = w.as_signed() if self.weight.signed else w
-            total = carry.add(m, self._centre(x), w, self.factor.width, target=self.target)
-            factors.append(register(m, total, self.factor, "factor"))
-        return self.products.build(m, factors[0::2], Cat(factors[1::2]))
+        weights = [code.as_signed() if self.weight.signed else code for code in codes]
+        factors: list[Value] = []
+        for lane in range(self.simd // 2 * 2):
+            other = weights[lane ^ 1]  # of the pair
+            factors.append(carry.add(m, self._centre(lanes[lane]), other, width, target=self.target))
+        if self.simd % 2:
+            factors += [self._centre(lanes[-1]), weights[-1]]
+        held = [register(m, _extended(each, width), self.factor, "factor") for each in factors]
+        return self.products.build(m, held[0::2], Cat(held[1::2]))
 
     def build_shared(self, m: Module, lanes: Sequence[Value]) -> Value:
-        held = [register(m, self._centre(x), self.centred, "x") for x in lanes]
+        paired = lanes[: self.simd // 2 * 2]
+        held = [register(m, self._centre(x), self.centred, "x") for x in paired]
         (total,) = self.common.build(m, held[0::2], Cat(held[1::2]))
         value = total.value
         for _ in range(self.products.latency - self.common.latency):
@@ -138,5 +142,10 @@ def centred(value: Range) -> Range:
 
 
 def _sum(a: Range, b: Range) -> Range:
-    """Range of a + b, with a sign, so that every bit pattern of it can be read as one of its values."""
-    return Range(min(a.lo + b.lo, -1), a.hi + b.hi)
+    """Range of a + b and of both alone; with a sign, as it is read from plain bits again."""
+    return Range(min(a.lo + b.lo, a.lo, b.lo, -1), max(a.hi + b.hi, a.hi, b.hi))
+
+
+def _extended(value: Value, width: int) -> Value:
+    """`value` in `width` bits."""
+    return Cat(carry.bit(value, at) for at in range(width)).as_signed()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 from amaranth.hdl import C, Cat, Module, Signal, Value
 
@@ -9,7 +11,7 @@ from hwgen.hw.product.form import bits_of, register
 from hwgen.hw.staircase.code import step_codes
 from hwgen.hw.staircase.form import NoForm, StaircaseForm
 from hwgen.hw.staircase.rows import Field, RowOrder
-from hwgen.hw.staircase.threshold import compare_cost, cut_code, reaches
+from hwgen.hw.staircase.threshold import compare_cost, constant_cost, cut_code, reaches
 from hwgen.hw.stream import shape_of
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.staircase import Staircase
@@ -74,12 +76,15 @@ class ComparatorForm(StaircaseForm):
         return y
 
     def cost(self) -> Resources:
-        each = compare_cost(self.cut, constant=self.constant)
+        if self.constant:
+            compare = ceil(constant_cost(self.cut, self.code.at) / self.stair.rows)
+        else:
+            compare = self.code.count * compare_cost(self.cut, self.target)
         bits = changing(self._values).sum(axis=0)
         level = 0 if self._direct else sum(-(-(int(n) - 1) // 3) for n in bits if n > 1)
         width = self.stair.range.width * (self.code.values is None)
         ff = self.code.count + (0 if self._direct else len(bits)) + width
-        return Resources(lut4=self.code.count * each + level + width, ff=ff)
+        return Resources(lut4=compare + level + width, ff=ff)
 
 
 def changing(values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from hwgen.hw import carry
 from hwgen.hw.product.form import bits_of, register
 from hwgen.hw.rom import Rom, rom_cost
 from hwgen.hw.staircase.form import NoForm, StaircaseForm
-from hwgen.hw.staircase.multiply import OPERAND, ConstantProduct, WideProduct
+from hwgen.hw.staircase.multiply import ConstantProduct, WideProduct
 from hwgen.hw.staircase.rows import Field
 from hwgen.hw.stream import shape_of
 from hwgen.numeric.linear import LinearFit
@@ -275,6 +275,3 @@ class LinearForm(StaircaseForm):
 def _late(m: Module, flag: Value) -> Value:
     """One clock later; constants stay wires."""
     return flag if isinstance(flag, Const) else register(m, flag, name="flag")
-
-
-__all__ = ["OPERAND", "LinearForm"]

@@ -1,8 +1,8 @@
 """Pipelined product of operands wider than the hard multiplier: partial products and carry chains.
 
-d = rest * 2^p + low (only where d needs more than p + 1 signed bits), M = upper * 2^p + lower, for multipliers
-of p + 1 signed bits (18 on ECP5, 16 on iCE40). A rest of one or two bits becomes rows of a carry chain, else
-hard multipliers; the sums skip the bits that only pass.
+d = rest * 2^p + low (only where d needs more than p + 1 signed bits), M = upper * 2^p + lower, for
+multipliers of p + 1 signed bits (18 on ECP5, 16 on iCE40). A rest of one or two bits becomes rows of a carry
+chain, else hard multipliers; the sums skip the bits that only pass.
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ class WideProduct:
         parts = [multiplier[at : at + self.part] for at in range(0, len(multiplier), self.part)]
         if not (self.rows or self.wide):
             return self._shifted_sum(m, *self._products(m, d, parts))
-        lower = self._products(m, d[:self.part], parts)
-        rest = d[self.part:].as_signed() if self.d.signed else d[self.part:]
+        lower = self._products(m, d[: self.part], parts)
+        rest = d[self.part :].as_signed() if self.d.signed else d[self.part :]
         if self.rows:
             lower[-1], passed = self._plus(m, lower[-1], self._rows(m, rest, multiplier), self.chunks == 1)
             if passed is not None:
@@ -170,14 +170,14 @@ class WideProduct:
         width = max(len(low) - self.part, len(high)) + 1
         width = min(width, shape_of(self.range).width + 1 - self.part)
         total = carry.add(m, carry.floored(low, self.part), high, width, target=self.target)
-        return Cat(register(m, low[:self.part]), register(m, total)).as_signed()
+        return Cat(register(m, low[: self.part]), register(m, total)).as_signed()
 
     def _plus(self, m: Module, a: Value, b: Value, cut: bool) -> tuple[Value, Value | None]:
         """a + b, or with `cut` (a >> p) + b and the bits that pass; registered."""
         base = carry.floored(a, self.part) if cut else a
         width = min(max(len(base), len(b)) + 1, shape_of(self.range).width + 1 - self.part)
         total = register(m, carry.add(m, base, b, width, target=self.target))
-        return total, register(m, a[:self.part]) if cut else None
+        return total, register(m, a[: self.part]) if cut else None
 
     def _rows(self, m: Module, high: Value, multiplier: Value) -> Value:
         """(the one or two bits of d from bit p) * M, two clocks later; a sign counts -2."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from math import ceil
 
 import numpy as np
 from amaranth.hdl import C, Cat, Module, Signal, Value
@@ -13,7 +14,7 @@ from hwgen.hw.rom import Rom, cheapest_rom, rom_cost
 from hwgen.hw.staircase.code import step_codes
 from hwgen.hw.staircase.form import StaircaseForm
 from hwgen.hw.staircase.rows import Field, RowOrder
-from hwgen.hw.staircase.threshold import compare_cost, cut_code, reaches
+from hwgen.hw.staircase.threshold import compare_cost, constant_cost, cut_code, reaches
 from hwgen.hw.stream import shape_of
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.staircase import Staircase
@@ -139,7 +140,9 @@ class SearchForm(StaircaseForm):
         total = Resources()
         for level in range(self.levels):
             clocks = self._starts[level + 1] - self._starts[level]
-            lut = compare_cost(self.cut, constant=self.constant and level == 0, choice=level == 1)
+            lut = compare_cost(self.cut, self.target, choice=level == 1)
+            if self.constant and level == 0:
+                lut = ceil(constant_cost(self.cut, self.cuts[:, self.cuts.shape[1] // 2]) / self.stair.rows)
             carried = clocks * (self.value.width * (level + 1 < self.levels) + level) + 1
             if level >= _SHARED:
                 form = "bram" if self._in_blocks(level) else "lut"

@@ -15,7 +15,6 @@ from hwgen.hw.staircase.comparators import ComparatorForm
 from hwgen.hw.staircase.form import NoForm, StaircaseForm
 from hwgen.hw.staircase.linear import LinearForm
 from hwgen.hw.staircase.lookup import LookupForm
-from hwgen.hw.staircase.multiply import OPERAND
 from hwgen.hw.staircase.rows import RowOrder, RowTable, row_order
 from hwgen.hw.staircase.search import SearchForm
 from hwgen.hw.stream import lanes_layout, shape_of
@@ -122,7 +121,7 @@ def _form(
         return LookupForm(stair, value, target)
     if name == "search":
         return SearchForm(stair, value, target, order)
-    weights = Weights(table=_bit_price(order, target), part=dsp_price, operand=OPERAND)
+    weights = Weights(table=_bit_price(order, target), part=dsp_price, operand=target.operand)
     return LinearForm(stair, value, target, _fit(stair, split_at, weights), dsp_price)
 
 

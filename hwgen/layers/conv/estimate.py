@@ -92,4 +92,6 @@ def cost(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) -> 
 
 def stage(node: Conv, inputs: list[Tensor], folding: Folding) -> Stage:
     """Rows of the window, one pixel every interval."""
-    return window_stage(geometry(node, inputs[0], folding), interval(node, inputs, folding), 30)
+    return window_stage(
+        geometry(node, inputs[0], folding), interval(node, inputs, folding), 30, words(node, folding.simd)
+    )

@@ -43,4 +43,4 @@ def cost(node: Step, inputs: list[Tensor], folding: Folding, target: Target) -> 
 
 def stage(node: Step, inputs: list[Tensor], folding: Folding) -> Stage:
     """One pixel after the other."""
-    return window_stage(geometry(inputs[0], folding), interval(node, inputs, folding), 15)
+    return window_stage(geometry(inputs[0], folding), interval(node, inputs, folding), 15, 1)

@@ -205,8 +205,13 @@ def _constant(x: Const, rule: Rule, scale: Floats, zero: Floats, bipolar: bool) 
     value = rule.value(q).astype(np.float32)
     if bipolar:
         q = 2 * q - 1
+    scale, zero = (a.ravel()[:1] if np.all(a == a.ravel()[0]) else a for a in (scale, zero))
     axis = _axis(array.shape, scale, zero)
-    if axis is None or np.any(zero != np.rint(zero)) or np.abs(zero).max() > MAX_ZERO:
+    if axis is None:
+        raise Unsupported(
+            "a constant quantised along several axes; one scale, or one an output, is supported"
+        )
+    if np.any(zero != np.rint(zero)) or np.abs(zero).max() > MAX_ZERO:
         return Const(value)
     dtype = "int8" if q.min() >= -128 and q.max() <= 255 else "int16"
     whole = np.rint(zero).astype(np.int64)

@@ -1,0 +1,142 @@
+"""iCE40: the multiplier against arithmetic with hwgen's and Yosys' models; memories and adders as Yosys maps them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth.hdl import Shape
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "hw"))
+
+import verilated
+from test_ram import accesses
+from verilated import Case, first_mismatches
+
+from hwgen.emit.verilog import to_rtlil
+from hwgen.flow import netlist, tools
+from hwgen.hw.multiply import Multiplier
+from hwgen.hw.ram import Ram, block_count
+from hwgen.hw.rom import Rom, rom_cost
+from hwgen.targets import ECP5, ICE40, ICE40UP, target
+from hwgen.targets.resources import Resources
+
+
+def products() -> dict[str, Case]:
+    rng = np.random.default_rng(2)
+    cases = {}
+    for a, b in (
+        (Shape(16, True), Shape(16, True)),
+        (Shape(8, False), Shape(9, True)),
+        (Shape(16, False),) * 2,
+        (Shape(16, True), Shape(15, False)),
+    ):
+        low = [-(1 << shape.width - 1) if shape.signed else 0 for shape in (a, b)]
+        high = [-1 + (1 << shape.width - shape.signed) for shape in (a, b)]
+        x, y = (
+            [lo, lo, hi, hi, 0, *rng.integers(lo, hi, 100, endpoint=True).tolist()]
+            for lo, hi in zip(low, high)
+        )
+        y[1:3] = y[2], y[1]
+        product = [None, None, *(p * q for p, q in zip(x, y))][: len(x)]
+        for width in (32, 20):
+            dut = Multiplier(a, b, width, target=ICE40UP)
+            masks = {"a": (1 << a.width) - 1, "b": (1 << b.width) - 1}
+            inputs = {"a": [v & masks["a"] for v in x], "b": [v & masks["b"] for v in y]}
+            cases[f"{a} {b} {width}"] = Case(dut, inputs, {"y": product})
+    return cases
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("model", ["hwgen", "yosys"])
+def test_sb_mac16_multiplies_after_two_clocks(model: str, tmp_path: Path, monkeypatch: Any) -> None:
+    if model == "yosys":
+        spec = importlib.util.find_spec("pyosys")
+        if spec is None or spec.origin is None:
+            pytest.skip("Yosys' models come with pyosys")
+        text = (Path(spec.origin).parent / "share" / "ice40" / "cells_sim.v").read_text()
+        cell = re.search(r"^module SB_MAC16 \(.*?^endmodule", text, flags=re.MULTILINE | re.DOTALL)
+        assert cell
+        body = re.sub(r"^`ifdef ICE40_U\n.*?^`endif\n", "", cell[0], flags=re.MULTILINE | re.DOTALL)
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models" / "SB_MAC16.v").write_text(body)
+        monkeypatch.setattr(verilated, "MODELS", tmp_path / "models")
+    assert first_mismatches(products(), tmp_path) == {}
+
+
+def test_operands_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match="does not fit a 16-bit multiplier input"):
+        to_rtlil(Multiplier(Shape(17, False), Shape(8, True), 20, target=ICE40UP), "dut")
+
+
+def synthesised(component: Any, folder: Path) -> tuple[Resources, Counter[str]]:
+    """Resources and cells after synth_ice40."""
+    (folder / "dut.il").write_text(to_rtlil(component, "dut"))
+    lines = ["read_rtlil dut.il", "rename -unescape w:* x:* %d"]
+    lines += ['setattr -set ram_style "logic" a:ram_style=distributed', "synth_ice40 -top dut -json dut.json"]
+    (folder / "run.ys").write_text("\n".join(lines) + "\n")
+    argv = [*tools.find("yosys").argv, "-s", "run.ys"]
+    subprocess.run(argv, cwd=folder, check=True, capture_output=True, timeout=600)
+    module = json.loads((folder / "dut.json").read_text())["modules"]["dut"]
+    return Resources(**netlist.count_regions(module, [])[""]), Counter(
+        cell["type"] for cell in module["cells"].values()
+    )
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize(("width", "depth"), [(16, 256), (24, 200), (8, 1000), (3, 2048)])
+def test_ram_is_block_ram_and_little_else(width: int, depth: int, tmp_path: Path) -> None:
+    """Yosys does not imitate what reading the written word gives, nor are there more blocks than planned."""
+    found, cells = synthesised(Ram(width=width, depth=depth, form="block", target=ICE40), tmp_path)
+    assert found.bram == cells["SB_RAM40_4K"] == block_count(width, depth, ICE40)
+    assert found.lut4 <= width + 6 and found.ff <= width + 4
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize(("width", "depth"), [(16, 16), (9, 40)])
+def test_small_ram_is_flip_flops(width: int, depth: int, tmp_path: Path) -> None:
+    found, cells = synthesised(Ram(width=width, depth=depth, form="distributed", target=ICE40), tmp_path)
+    guess = ICE40.small_ram(width, depth)
+    assert not any(kind.startswith("SB_RAM") for kind in cells)
+    assert abs(found.lut4 - guess.lut4) <= 0.15 * found.lut4 + 10
+    assert abs(found.ff - guess.ff) <= 0.1 * found.ff + 20
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize(("width", "depth"), [(16, 256), (8, 1500), (40, 64), (8, 300)])
+def test_rom_is_block_ram(width: int, depth: int, tmp_path: Path) -> None:
+    bits = np.random.default_rng(1).integers(0, 2, (depth, width), dtype=np.uint8)
+    found, _ = synthesised(Rom(bits, form="bram", target=ICE40), tmp_path)
+    lut, blocks = rom_cost(width, depth, ICE40, "bram")
+    assert found.bram == blocks and found.lut4 - found.ff <= lut + 4
+
+
+@pytest.mark.sim
+def test_memories_answer_as_on_ecp5(tmp_path: Path) -> None:
+    cases = {}
+    for form in ("block", "distributed"):
+        ram, same = (Ram(width=9, depth=40, form=form, target=family) for family in (ICE40UP, ECP5))
+        assert ram.latency == same.latency
+        inputs, expected = accesses(ram, 300, 3)
+        cases[form] = Case(ram, inputs, {"read_data": expected})
+    bits = np.random.default_rng(4).integers(0, 2, (70, 11), dtype=np.uint8)
+    words = [int(row @ (1 << np.arange(11))) for row in bits.astype(int)]
+    addr = np.random.default_rng(5).integers(0, 70, 200).tolist()
+    rom = Rom(bits, form="bram", target=ICE40UP)
+    cases["rom"] = Case(rom, {"addr": addr}, {"data": [None, None, *(words[a] for a in addr)][:200]})
+    assert first_mismatches(cases, tmp_path) == {}
+
+
+def test_families() -> None:
+    assert target("ice40") is ICE40 and ICE40.dsp is None
+    assert target("ice40up") is ICE40UP and ICE40UP.dsp == (16, 16)
+    assert ICE40UP.occupied(Resources(lut4=10, ff=8)).lut4 > 10
+    assert ECP5.occupied(Resources(lut4=10, ff=8)).lut4 == 10
