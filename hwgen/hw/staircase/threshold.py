@@ -1,8 +1,8 @@
 """x >= cut in one carry chain, or in look-up tables where the cut is a constant.
 
 Tables hold a cut's `complement`: all ones minus the cut in offset binary, so that the comparison is the carry
-out of x + complement (+ 1) and needs no inverters on any family. An ECP5 slot also chooses between two cuts
-and turns the result around at no cost: bits + 1 slots, with a choice bits + 2.
+out of x + complement (+ 1) and no cut needs inverting on any family. An ECP5 slot also chooses between two
+cuts and turns the result around at no cost: bits + 1 slots, with a choice bits + 2.
 """
 
 from __future__ import annotations
