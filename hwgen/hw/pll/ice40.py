@@ -86,11 +86,11 @@ def settings(input_hz: int, wanted_hz: float) -> Settings:
 class Ice40Pll(wiring.Component):
     """A clock from the board's oscillator.
 
-    clk_in: the oscillator (In). clk_out: the clock (Out). locked: high while it runs (Out, of the PLL's clock).
+    clk_in: the oscillator (In). clk_out: the clock (Out). locked: high while it runs (Out, in that clock).
     pad: clk_in is the PLL's own pin (SB_PLL40_PAD); the fabric cannot see it then.
 
     clk_out stands still until the PLL has locked and the block RAMs hold their contents (RAM_SECONDS later);
-    its gate opens while the clock is low, so that no pulse is short. The domain that it drives needs no reset.
+    its gate opens while the clock is low, so that no pulse is short. What it drives needs no reset.
     Cost: one SB_PLL40, one LUT4 in the clock's way, a counter.
     """
 
