@@ -84,7 +84,7 @@ def settings(input_hz: int, wanted_hz: float) -> Settings:
 
 
 class Start(wiring.Component):
-    """enable: from `wait` clocks after `lock` on, as long as it stays; changes while the clock `raw` is low."""
+    """enable: from `wait` clocks after `lock` on, while it stays; changes while the clock `raw` is low."""
 
     def __init__(self, wait: int) -> None:
         self.wait = wait
