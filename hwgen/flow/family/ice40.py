@@ -7,12 +7,16 @@ a flip-flop whose LUT is used by something else takes a cell of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hwgen.flow.family.base import Family
 
 
 class Ice40(Family):
     """LP, HX and UltraPlus."""
+
+    def clean(self, module: dict[str, Any]) -> None:
+        """Nothing."""
 
     def chip(self, device: str, package: str, speed: str) -> tuple[str, ...]:
         return (f"--{self.devices[device]}", "--package", package.lower())
