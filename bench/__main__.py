@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import mlperf, tool
+from bench import codes, mlperf, tool
 
-BENCHES: dict[str, Callable[[], None]] = {"tool": tool.main, "mlperf": mlperf.main}
+BENCHES: dict[str, Callable[[], None]] = {"tool": tool.main, "mlperf": mlperf.main, "codes": codes.main}
 
 
 def main() -> None:

@@ -47,8 +47,6 @@ from hwgen.targets.resources import Resources
 from hwgen.verify import certificate
 from hwgen.verify.rtl import Waveform, verify_rtl
 
-DEFAULT_FILL = 0.6
-
 
 def load(path: str | Path, runtime: str | None = None) -> Net:
     """Read a model file. runtime: whose arithmetic to be exact to; by default the file format's own."""
@@ -75,7 +73,7 @@ def compile(
     net = net if isinstance(net, Net) else load(net)
     chosen = boards.load(board)
     clock = chosen.toolchain.clock_mhz if clock is None else clock
-    fill = DEFAULT_FILL if fill is None else fill
+    fill = chosen.toolchain.fill if fill is None else fill
     for name, value, limit in (("clock", clock, 400.0), ("fps", fps, 1e9), ("fill", fill, 1.0)):
         if value is not None and not 0 < value <= limit:
             raise UsageError(f"--{name} must be above 0 and at most {limit:g}, not {value:g}")

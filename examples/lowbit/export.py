@@ -1,4 +1,4 @@
-"""A trained network as a QONNX file, and what QONNX's executor computes from such a file."""
+"""A trained network as a QONNX file."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ import numpy as np
 import onnx
 import torch
 from brevitas.export import export_qonnx
-from numpy.typing import NDArray
 from onnx import numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
-from qonnx.transformation.infer_shapes import InferShapes
 from torch import nn
 
-OPSET = 13  # the newest that TorchScript's exporter and QONNX's shape inference both take
+OPSET = 13  # any that TorchScript's exporter knows would do
 
 
 def export(net: nn.Module, path: Path) -> None:
@@ -50,14 +47,3 @@ def store_quantised_weights(model: onnx.ModelProto) -> None:
             getCustomOp(node).execute_node(context, wrapper.graph)
             weights = np.asarray(context[node.output[0]], np.float32)
             constants[node.input[0]].CopyFrom(numpy_helper.from_array(weights, node.input[0]))
-
-
-def run(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits (N, 10) that QONNX's executor computes of images (N, 1, 8, 8), all in one batch."""
-    model = ModelWrapper(str(path))
-    model.set_tensor_shape(model.graph.input[0].name, list(images.shape))
-    del model.graph.value_info[:]  # the shapes between, which are for a batch of one
-    for output in model.graph.output:
-        model.set_tensor_shape(output.name, [len(images), *model.get_tensor_shape(output.name)[1:]])
-    model = model.transform(InferShapes())
-    return execute_onnx(model, {model.graph.input[0].name: images})[model.graph.output[0].name]

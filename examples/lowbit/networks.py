@@ -19,7 +19,7 @@ from brevitas.quant import (
 from torch import Tensor, nn
 
 NEGATIVE_GAMMAS = 0.25  # share of batch-norm gammas that start below zero; training may turn any of them
-SCALE_GRID = 2.0**12  # an 8-bit sum of such a scale times small integers fits float32's 24 bits
+SCALE_GRID = 2.0**12  # a sum is a whole multiple of 2^-16, and far fewer than the 2^24 of float32
 
 
 # ---- quantisers ----
@@ -32,15 +32,15 @@ class MeanScale(nn.Module):
     (Li et al., "Ternary Weight Networks", 2016).
     """
 
-    def __init__(self, factor: float, steps: int, per_output: bool) -> None:
+    def __init__(self, factor: float, per_output: bool) -> None:
         super().__init__()
-        self.factor, self.steps, self.per_output = factor, steps, per_output
+        self.factor, self.per_output = factor, per_output
 
     def forward(self, weights: Tensor, threshold: Tensor | None = None) -> Tensor:
-        """Largest weight magnitude that is not clipped: s times the steps below zero."""
+        """s, of shape () or (O, 1, ...); Brevitas would divide it by the largest level, which is 1 here."""
         axes = list(range(1 if self.per_output else 0, weights.dim()))
         mean = weights.detach().abs().mean(axes, keepdim=self.per_output)
-        return (self.factor * mean * SCALE_GRID).round().clamp(min=1) / SCALE_GRID * self.steps
+        return (self.factor * mean * SCALE_GRID).round().clamp(min=1) / SCALE_GRID
 
 
 def bipolar_weights(scale: float) -> type:
@@ -50,14 +50,14 @@ def bipolar_weights(scale: float) -> type:
 
 def ternary_weights() -> type:
     """Weights {-1, 0, 1} * s with one s for the layer."""
-    scale = MeanScale(1.4, steps=1, per_output=False)
+    scale = MeanScale(1.4, per_output=False)
     settings = {"bit_width": 2, "narrow_range": True, "scaling_impl": scale}
     return type("TernaryWeights", (Int8WeightPerTensorFloat,), settings)
 
 
 def two_bit_weights(per_output: bool) -> type:
     """Weights {-2, -1, 0, 1} * s, with one s for each output or one for the layer."""
-    scale = MeanScale(1.25, steps=2, per_output=per_output)
+    scale = MeanScale(1.25, per_output=per_output)
     settings = {"bit_width": 2, "narrow_range": False, "scaling_impl": scale}
     return type("TwoBitWeights", (Int8WeightPerTensorFloat,), settings)
 

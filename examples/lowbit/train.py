@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from digits import Digits, load
-from export import export, run
+from executor import run
+from export import export
 from networks import NETWORKS, teacher
 from torch import Tensor, nn
 from torch.nn import functional

@@ -22,7 +22,6 @@ from hwgen.hw.stream import lanes_stream
 from hwgen.hw.window import WindowBuffer
 from hwgen.numeric.ranges import Range
 
-
 #: Groups that the queue holds beside those on their way to it.
 QUEUED_GROUPS = 3
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
@@ -232,14 +231,14 @@ def reducer_cost(
     `depth` words of weights with the values `levels`; near synthesis (tests/synth/test_mvu_cost.py)."""
     total, width = Resources(), 0
     kinds = Counter(kind for kind, _ in paired_forms(form, pe))
-    family: dict[str, Any] = {} if target.instances else {"target": target}
     for kind, count in kinds.items():
-        total += kind.cost(simd, levels, value, accumulator, **family) * count
+        total += kind.cost(simd, levels, value, accumulator, target=target) * count
         width += kind.code_bits(simd, levels, value) * count
-    total += next(iter(kinds)).shared_cost(simd, value, accumulator, **family)
+    total += next(iter(kinds)).shared_cost(simd, value, accumulator, target=target)
     rom = cheapest_rom(width, depth, target) if rom == "auto" else rom
     lut, blocks = rom_cost(width, depth, target, rom)
     counter = (depth - 1).bit_length()
-    words = width if depth > 1 and rom != "generic" else 0
-    delays = (3 if rom == "bram" else 2) * lanes * value.width + 30
+    registered = rom == "bram" and target.instances  # as in ReducerPipeline
+    words = width if depth > 1 and (registered or rom == "lut") else 0
+    delays = (3 if registered else 2) * lanes * value.width + 30
     return total + Resources(lut4=lut + 2 * counter + 2, ff=words + delays + 2 * counter, bram=blocks)

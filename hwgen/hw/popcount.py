@@ -20,21 +20,28 @@ from hwgen.targets import GENERIC, Target
 from hwgen.targets.resources import Resources
 
 MAX_LANES = 4096
-#: Levels of adders between two registers. One: 250 MHz and more on ECP5 (speed 6), and flip-flops only where
-#: LUTs have theirs to spare. Two: about 180.
-LEVELS = 1
 #: Slots of a chain. Longer ones save a slot for each that is not begun, and cost 35 ps a slot.
 LONGEST = 24
+
+
+def usual_levels(target: Target) -> int:
+    """Levels of adders between two registers, unless told otherwise.
+
+    One on ECP5: 250 MHz and more (speed 6), with flip-flops that stand behind the LUTs anyway. Two on iCE40,
+    where a bit that waits takes a logic cell.
+    """
+    return 2 if target.name.startswith("ice40") else 1
 
 
 class Popcount(wiring.Component):
     """count = number of lanes with a == w, or with a != w (`matches` false).
 
     a, w: `lanes` bits, 1 to 4096. count: lanes.bit_length() bits, every value 0 .. lanes exact.
-    levels: levels of adders between registers; 0: none at all, combinational. Latency: `latency` clocks, a
-    new pair of words in every clock; registers have no reset.
+    levels: levels of adders between registers, `usual_levels` if not given; 0: none, combinational. Latency:
+    `latency` clocks, a new pair of words in every clock; registers have no reset.
     Where the weights' bits can be stored inverted, "a != w" with those is the same count for fewer slots.
-    ECP5: 1.55 to 1.7 LUT4 a lane and, with a register behind every level, 1.6 flip-flops.
+    ECP5: 1.6 to 1.65 LUT4 a lane from 64 lanes on (up to 1.75 with `matches`) and, with a register behind
+    every level, 1.6 to 1.8 flip-flops. iCE40: 2.2 to 2.3 LUT4, and a cell for each bit that waits.
     ValueError: lanes or levels out of range.
     """
 
@@ -43,13 +50,14 @@ class Popcount(wiring.Component):
         lanes: int,
         *,
         matches: bool = True,
-        levels: int = LEVELS,
+        levels: int | None = None,
         longest: int = LONGEST,
         target: Target,
     ) -> None:
-        self.lanes, self.levels, self.longest, self.target = lanes, levels, longest, target
+        self.levels = usual_levels(target) if levels is None else levels
+        self.lanes, self.longest, self.target = lanes, longest, target
         self.plan = _plan(lanes, matches, target)
-        self.stages = _stages(self.plan, levels)
+        self.stages = _stages(self.plan, self.levels)
         self.latency = len(self.stages)
         super().__init__({"a": In(lanes), "w": In(lanes), "count": Out(lanes.bit_length())})
 
@@ -62,27 +70,34 @@ class Popcount(wiring.Component):
         return m
 
 
+@cache
 def popcount_cost(
-    lanes: int, *, matches: bool = True, levels: int = LEVELS, longest: int = LONGEST, target: Target
+    lanes: int, *, matches: bool = True, levels: int | None = None, longest: int = LONGEST, target: Target
 ) -> Resources:
     """LUT4 and flip-flops of a Popcount with these arguments."""
     plan = _plan(lanes, matches, target)
-    return plan_cost(plan, stages=_stages(plan, levels), longest=longest, target=target)
-
-
-def popcount_latency(lanes: int, *, matches: bool = True, levels: int = LEVELS, target: Target) -> int:
-    """Clocks from words to their count."""
-    return len(_stages(_plan(lanes, matches, target), levels))
+    return plan_cost(
+        plan,
+        stages=_stages(plan, usual_levels(target) if levels is None else levels),
+        longest=longest,
+        target=target,
+    )
 
 
 @cache
-def popcount_leaf(lanes: int, matches: bool, levels: int, longest: int, target: Target) -> Leaf:
+def popcount_latency(lanes: int, *, matches: bool = True, levels: int | None = None, target: Target) -> int:
+    """Clocks from words to their count."""
+    return len(_stages(_plan(lanes, matches, target), usual_levels(target) if levels is None else levels))
+
+
+@cache
+def popcount_leaf(lanes: int, matches: bool, levels: int | None, longest: int, target: Target) -> Leaf:
     """The shared module of a Popcount on a target with carry primitives."""
     hardware, model = (
         Popcount(lanes, matches=matches, levels=levels, longest=longest, target=family)
         for family in (target, GENERIC)
     )
-    return Leaf(hardware, f"popcount_{lanes}", clocked=levels > 0, model=model)
+    return Leaf(hardware, f"popcount_{lanes}", clocked=hardware.levels > 0, model=model)
 
 
 def add_popcount(
@@ -92,7 +107,7 @@ def add_popcount(
     count: Value,
     *,
     matches: bool = True,
-    levels: int = LEVELS,
+    levels: int | None = None,
     longest: int = LONGEST,
     target: Target,
 ) -> None:

@@ -18,8 +18,8 @@ from hwgen.targets.resources import Resources
 MULTIPLIER_BITS = 16  # both operands of SB_MAC16, each signed or not
 PRODUCT_BITS = 32
 
-#: Share of the flip-flops that do not lie behind a LUT of their own and take a logic cell each.
-LONE_FLIPFLOPS = 0.5
+#: Share of a layer's flip-flops that do not lie behind a LUT of their own (measured; they take a cell each).
+LONE_FLIPFLOPS = 0.25
 
 _CONTROLS = (
     "AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT", "OLOADTOP", "OLOADBOT",
@@ -78,6 +78,10 @@ class Ice40(Target):
         RamShape(2, 2048),
     )
     bram_luts: int = 100
+
+    def delay(self, bits: int) -> Resources:
+        """A cell each; a share of it comes with `occupied`."""
+        return Resources(lut4=bits - int(bits * LONE_FLIPFLOPS), ff=bits)
 
     def occupied(self, cost: Resources) -> Resources:
         """Logic cells: a flip-flop that no LUT feeds alone takes one, too."""

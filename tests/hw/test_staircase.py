@@ -205,6 +205,11 @@ def test_pixel_rows():
     )
     run(stair, lanes=2, channels=6, words=90, form="linear")
     run(stair, lanes=1, channels=1, words=40, form="linear")
+    run(stair, lanes=2, channels=6, words=90, form="search")
+    few = few_steps(3, 5, 8)
+    few = Staircase(few.steps, few.base, few.sign, few.lo, few.hi, stair.pixel_rows)
+    for form in ("comparators", "search"):
+        run(few, lanes=2, channels=6, words=90, form=form)
 
 
 def few_steps(rows: int, steps: int, seed: int) -> Staircase:

@@ -14,7 +14,7 @@ from streambench import pack
 from hwgen.hw import leaf
 from hwgen.hw.staircase import NoForm, StaircaseUnit
 from hwgen.hw.staircase.code import step_codes
-from hwgen.hw.staircase.threshold import compare_leaf, cut_code
+from hwgen.hw.staircase.threshold import CutCode, compare_leaf, cut_code
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.staircase import Staircase, from_thresholds
 from hwgen.targets import ECP5, GENERIC, ICE40
@@ -203,14 +203,15 @@ def test_too_many_steps_for_comparators():
 @pytest.mark.synth
 def test_carry_cells_compare(tmp_path: Path) -> None:
     """For every x, cut, choice and turn, by SAT; and the proof sees a wrong slot."""
-    leaves = [
-        compare_leaf(width, inclusive, choice, ECP5)
+    codes = [
+        CutCode(Range.bits(width, signed), width, inclusive)
         for width in (1, 2, 7, 10)
+        for signed in (False, True)
         for inclusive in (False, True)
-        for choice in (False, True)
     ]
+    leaves = [compare_leaf(code, choice, ECP5) for code in codes for choice in (False, True)]
     texts = [leaf._TEXTS[each.name] for each in leaves]
-    wrong = compare_leaf(7, True, False, ECP5), compare_leaf(7, False, False, ECP5)
+    wrong = [compare_leaf(CutCode(Range.bits(7), 7, inclusive), False, ECP5) for inclusive in (True, False)]
     (tmp_path / "compare.il").write_text("\n".join(text.rtlil + "\n" + text.model for text in texts))
     pairs = [(each.name, each.name + "_model") for each in leaves]
     pairs.append((wrong[0].name, wrong[1].name + "_model"))

@@ -28,6 +28,11 @@ MVUS: list[tuple[str, Levels, Range, int, int, int]] = [
     ("ternary", TERNARY, UINT2, 3, 4, 100),
     ("pow2", (-2, -1, 0, 1, 2), UINT8, 8, 2, 380),
     ("pow2", UP_TO_4, INT8, 4, 2, 280),
+    ("ttq", (-3, 0, 5), UINT8, 8, 2, 460),
+    ("odd", (-3, -1, 1, 3), UINT2, 8, 4, 365),
+    ("lookup", (-3, -1, 1, 3), UINT2, 8, 2, 230),
+    ("lookup", tuple(range(-4, 4)), UINT2, 8, 2, 305),
+    ("lut_x", tuple(range(-8, 8)), UINT2, 8, 4, 490),
     ("shiftsum", (-3, -2, -1, 0, 1, 2, 3), INT8, 8, 2, 510),
 ]
 

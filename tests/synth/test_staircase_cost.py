@@ -58,15 +58,15 @@ def test_few_steps(form: str, steps: int, most: int, tmp_path: Path) -> None:
 
 # levels, channels, lanes, range, form; most LUT4 sites a lane with its share of the table, block RAMs
 FEW_BITS = {
-    "1 bit of 16": ("1", 128, 8, 1 << 15, "comparators", 37, 0),
+    "1 bit of 16": ("1", 128, 8, 1 << 15, "comparators", 36, 0),
     "1 bit of 16, constants": ("1", 8, 8, 1 << 15, "comparators", 6.5, 0),
-    "1 bit of 11, 1024 channels, one lane": ("1", 1024, 1, 1000, "comparators", 34, 1),
-    "1 bit of 11, 1024 channels, 32 lanes": ("1", 512, 32, 1000, "comparators", 26, 0),
-    "2 bits of 16, block RAM": ("2", 128, 4, 1 << 15, "search", 41, 6),
+    "1 bit of 11, 1024 channels, one lane": ("1", 1024, 1, 1000, "comparators", 25, 1),
+    "1 bit of 11, 512 channels, 32 lanes": ("1", 512, 32, 1000, "comparators", 25, 0),
+    "2 bits of 16, block RAM": ("2", 128, 4, 1 << 15, "search", 39, 6),
     "2 bits of 16, constants": ("2", 4, 4, 1 << 15, "comparators", 19, 0),
-    "4 bits of 16, block RAM": ("4", 128, 1, 1 << 15, "search", 94, 4),
+    "4 bits of 16, block RAM": ("4", 128, 1, 1 << 15, "search", 83, 4),
     "4 bits of 16, constants": ("4", 4, 4, 1 << 15, "comparators", 80, 0),
-    "log2 levels of 13": ("log2", 32, 2, 1 << 12, "search", 88, 2),
+    "log2 levels of 13": ("log2", 32, 2, 1 << 12, "search", 84, 2),
 }
 
 

@@ -32,6 +32,7 @@ ECP5 = Ecp5(
     devices={"LFE5U-12F": "12k", "LFE5U-25F": "25k", "LFE5U-45F": "45k", "LFE5U-85F": "85k"},
     grades=True,
     clock_mhz=100.0,
+    fill=0.6,
     synth_script="synth_ecp5.ys.j2",
     # Wide LUT muxes (PFUMX, L6MUX21) make adder-heavy designs up to twice as large.
     synth_options=("-nowidelut",),

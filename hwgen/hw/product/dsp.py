@@ -63,7 +63,7 @@ class DspForm(ProductForm):
         product = (span(levels) * value).width
         total = tree_cost(simd, product, target)
         sums = target.adder_luts(width, "accumulate")
-        return total + Resources(lut4=sums, ff=width + simd * product, dsp=simd)
+        return total + target.delay(simd * product) + Resources(lut4=sums, ff=width, dsp=simd)
 
     @property
     def latency(self) -> int:

@@ -183,9 +183,14 @@ class TermsForm(ProductForm):
     def cost(
         cls, simd: int, levels: Levels, value: Range, accumulator: Range, *, target: Target = ECP5
     ) -> Resources:
-        digits, x = cls._split(levels), centred(value).width
         sums = target.adder_luts(accumulator.width, "accumulate")
         total = Resources(lut4=sums, ff=accumulator.width)
+        return total + cls.sums_cost(simd, levels, value, target)
+
+    @classmethod
+    def sums_cost(cls, simd: int, levels: Levels, value: Range, target: Target) -> Resources:
+        """`cost` without the accumulator."""
+        digits, x, total = cls._split(levels), centred(value).width, Resources()
         count, groups = -(-simd // 2), []
         for digit, scale in zip(digits, cls._scales(digits)):
             width = x + digit.shifts[-1] - scale

@@ -1,8 +1,8 @@
 """Pipelined product of operands wider than the hard multiplier: partial products and carry chains.
 
-d = rest * 2^p + low (only where d needs more than p + 1 signed bits), M = upper * 2^p + lower, for multipliers
-of p + 1 signed bits (18 on ECP5, 16 on iCE40). A rest of one or two bits becomes rows of a carry chain, else
-hard multipliers; the sums skip the bits that only pass.
+d = rest * 2^p + low (only where d needs more than p + 1 signed bits), M = upper * 2^p + lower, for
+multipliers of p + 1 signed bits (18 on ECP5, 16 on iCE40). A rest of one or two bits becomes rows of a carry
+chain, else hard multipliers; the sums skip the bits that only pass.
 """
 
 from __future__ import annotations

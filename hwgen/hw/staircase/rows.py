@@ -71,20 +71,19 @@ class Field:
         return Range.of(self.values)
 
 
+_ZERO, _ONE = -1, -2  # places of columns that are the same in all words: not stored
+
+
 @dataclass(eq=False)
 class _Columns:
-    """Bits of all fields of one stage, (depth, n): equal columns stored once, constant ones not at all."""
+    """Bits of all fields of one stage, (depth, n): equal columns stored once."""
 
     stage: int
     place: dict[bytes, int] = field(default_factory=dict)
     stored: list[np.ndarray] = field(default_factory=list)
 
     def add(self, column: np.ndarray) -> int:
-        """Where a column is stored; -1 and -2 for constant 0 and 1."""
-        if not column.any():
-            return -1
-        if column.all():
-            return -2
+        """Where a column is stored."""
         key = column.tobytes()
         if key not in self.place:
             self.place[key] = len(self.stored)
@@ -109,10 +108,10 @@ class RowTable:
         for each in fields:
             columns = self._stages.setdefault(each.stage, _Columns(each.stage))
             lanes = bits_of(each.values, each.range.width)[order.rows]  # (depth, lanes, width)
-            self._bits[each.name] = [
-                [columns.add(lanes[:, lane, bit]) for bit in range(lanes.shape[2])]
-                for lane in range(order.lanes)
-            ]
+            places = np.where(lanes[0], _ONE, _ZERO)
+            for lane, bit in np.argwhere(np.any(lanes != lanes[0], axis=0)):
+                places[lane, bit] = columns.add(lanes[:, lane, bit])
+            self._bits[each.name] = places.tolist()
         self.width = sum(len(stage.stored) for stage in self._stages.values())
         if form not in ("auto", "lut", "bram"):
             raise ValueError(f"staircase: table must be auto, lut or bram, not {form!r}")
@@ -216,9 +215,9 @@ class RowTable:
 def _assembled(bits: Value, places: list[int], shape: Shape) -> Value:
     """A parameter from its stored columns; a Const where no column is stored."""
     if max(places) < 0:
-        word = sum((-1 - at) << bit for bit, at in enumerate(places))
+        word = sum((_ZERO - at) << bit for bit, at in enumerate(places))
         return C(word - (word >> (shape.width - 1) << shape.width if shape.signed else 0), shape)
-    value = Cat(C(-1 - at, 1) if at < 0 else bits[at] for at in places)
+    value = Cat(C(_ZERO - at, 1) if at < 0 else bits[at] for at in places)
     return value.as_signed() if shape.signed else value
 
 

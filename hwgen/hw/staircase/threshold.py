@@ -1,8 +1,8 @@
 """x >= cut in one carry chain, or in look-up tables where the cut is a constant.
 
 Tables hold a cut's `complement`: all ones minus the cut in offset binary, so that the comparison is the carry
-out of x + complement (+ 1) and needs no inverters on any family. An ECP5 slot also chooses between two cuts
-and turns the result around at no cost: bits + 1 slots, with a choice bits + 2.
+out of x + complement (+ 1) and no cut needs inverting on any family. An ECP5 slot also chooses between two
+cuts and turns the result around at no cost: bits + 1 slots, with a choice bits + 2.
 """
 
 from __future__ import annotations
@@ -43,10 +43,9 @@ class CutCode:
         """What tables hold, 0 .. 2^width - 1."""
         return (1 << self.width) - 1 - (cuts - (not self.inclusive) - self.low)
 
-    def offset(self, x: Value) -> Value:
-        """x in offset binary."""
-        wide = Cat(x, x[-1] if self.value.signed else C(0, 1))[: self.width]
-        return Cat(wide[:-1], ~wide[-1]) if self.value.signed else wide
+    def extended(self, x: Value) -> Value:
+        """x in `width` bits."""
+        return Cat(x, x[-1] if self.value.signed else C(0, 1))[: self.width]
 
 
 def cut_code(cuts: Ints, value: Range) -> CutCode:
@@ -61,52 +60,56 @@ def cut_code(cuts: Ints, value: Range) -> CutCode:
 
 
 class Compare(wiring.Component):
-    """y = (x + cut + inclusive carries out) xor turn; cut is `other` where `select` is up. Combinational."""
+    """y = (offset binary of x + cut + inclusive carries out) xor turn; cut is `other` where `select` is up.
 
-    def __init__(self, width: int, *, inclusive: bool, choice: bool, target: Target) -> None:
-        self.width, self.inclusive, self.choice, self.target = width, inclusive, choice, target
-        ports = {"x": In(width), "cut": In(width), "turn": In(1), "y": Out(1)}
-        super().__init__(ports | ({"other": In(width), "select": In(1)} if choice else {}))
+    x: two's complement if the code is signed. Combinational.
+    """
+
+    def __init__(self, code: CutCode, *, choice: bool, target: Target) -> None:
+        self.width, self.inclusive, self.signed = code.width, code.inclusive, code.value.signed
+        self.choice, self.target = choice, target
+        ports = {"x": In(self.width), "cut": In(self.width), "turn": In(1), "y": Out(1)}
+        super().__init__(ports | ({"other": In(self.width), "select": In(1)} if choice else {}))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         if self.target.instances:
             m.d.comb += self.y.eq(self._slots(m)[-1])
         else:
+            x = self.x ^ (self.signed << (self.width - 1))
             cut = Mux(self.select, self.other, self.cut) if self.choice else self.cut
-            m.d.comb += self.y.eq((self.x + cut + int(self.inclusive))[self.width] ^ self.turn)
+            m.d.comb += self.y.eq((x + cut + int(self.inclusive))[self.width] ^ self.turn)
         return m
 
     def _slots(self, m: Module) -> Value:
-        """A slot passes the carry on where x and the complement differ; x decides elsewhere."""
-        last = Slot(truth_table(lambda a, b, c, d: a), a=self.turn)
+        """A slot passes the carry on where x and the complement differ; x decides elsewhere.
+
+        Without a choice the first slot has no carry to pass: D = 1 makes it 0 there.
+        """
+        chain = [self._slot(at) for at in range(0 if self.choice else 1, self.width)]
+        chain.append(Slot(truth_table(lambda a, b, c, d: a), a=self.turn))
         if self.choice:
-            table = truth_table(lambda a, b, c, d: a ^ (d if b else c))
-            bits = zip(self.x, self.cut, self.other)
-            chain = [Slot(table, a=x, b=self.select, c=cut, d=other) for x, cut, other in bits]
-            return carry_chain(m, [*chain, last], int(self.inclusive))
-        table = truth_table(lambda a, b, c, d: a ^ c)
-        chain = [Slot(table, a=x, c=cut) for x, cut in zip(self.x[1:], self.cut[1:])]
-        both, either = (truth_table(f) for f in (_both, _either))
-        first = Slot(either if self.inclusive else both, a=self.x[0], b=self.cut[0])
-        return carry_chain(m, [*chain, last], first)
+            return carry_chain(m, chain, int(self.inclusive))
+        flip, inclusive = self._flip(0), self.inclusive
+        table = truth_table(lambda a, b, c, d: ((a ^ flip) | b if inclusive else (a ^ flip) & b) & (1 - d))
+        return carry_chain(m, chain, Slot(table, a=self.x[0], b=self.cut[0]))
 
+    def _flip(self, at: int) -> int:
+        return int(self.signed and at == self.width - 1)
 
-def _both(a: int, b: int, c: int, d: int) -> int:
-    return a & b & (1 - d)  # d is 1 in the row that would pass a carry on
-
-
-def _either(a: int, b: int, c: int, d: int) -> int:
-    return (a | b) & (1 - d)
+    def _slot(self, at: int) -> Slot:
+        flip = self._flip(at)
+        if not self.choice:
+            return Slot(truth_table(lambda a, b, c, d: a ^ flip ^ c), a=self.x[at], c=self.cut[at])
+        table = truth_table(lambda a, b, c, d: a ^ flip ^ (d if b else c))
+        return Slot(table, a=self.x[at], b=self.select, c=self.cut[at], d=self.other[at])
 
 
 @cache
-def compare_leaf(width: int, inclusive: bool, choice: bool, target: Target) -> Leaf:
+def compare_leaf(code: CutCode, choice: bool, target: Target) -> Leaf:
     """The shared module of a comparison on a target with carry primitives."""
-    hardware, model = (
-        Compare(width, inclusive=inclusive, choice=choice, target=family) for family in (target, GENERIC)
-    )
-    return Leaf(hardware, f"compare_{width}", clocked=False, model=model)
+    hardware, model = (Compare(code, choice=choice, target=family) for family in (target, GENERIC))
+    return Leaf(hardware, f"compare_{code.width}", clocked=False, model=model)
 
 
 def reaches(
@@ -116,13 +119,13 @@ def reaches(
     if isinstance(cut, Const) and not others:
         return _with_constant(code, x, cut.value) ^ turn
     y = Signal(name="reached")
-    pins = {"x": code.offset(x), "cut": _filled(cut, code.width), "turn": turn}
+    pins = {"x": code.extended(x), "cut": _filled(cut, code.width), "turn": turn}
     if others:
         pins |= {"select": others[0], "other": _filled(others[1], code.width)}
     if target.instances:
-        m.submodules += compare_leaf(code.width, code.inclusive, bool(others), target).instance(**pins, y=y)
+        m.submodules += compare_leaf(code, bool(others), target).instance(**pins, y=y)
     else:
-        compare = Compare(code.width, inclusive=code.inclusive, choice=bool(others), target=target)
+        compare = Compare(code, choice=bool(others), target=target)
         m.submodules += compare
         m.d.comb += [getattr(compare, name).eq(value) for name, value in pins.items()]
         m.d.comb += y.eq(compare.y)
@@ -137,7 +140,8 @@ def _filled(cut: Value, width: int) -> Value:
 def _with_constant(code: CutCode, x: Value, complement: int) -> Value:
     """The carry of x + constant as a ladder of and/or, of which a LUT4 takes three rungs."""
     carried: Value = C(int(code.inclusive), 1)
-    for at, bit in enumerate(code.offset(x)):
+    wide = code.extended(x)
+    for at, bit in enumerate(Cat(wide[:-1], ~wide[-1]) if code.value.signed else wide):
         carried = bit | carried if complement >> at & 1 else bit & carried
     return carried
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from hwgen.hw.product import DspForm, GenericForm, PackedForm, PairForm, PairRowsForm, RowsForm
 from hwgen.hw.product.form import Levels, span
+from hwgen.hw.product.xrows import ActivationRowsForm
 from hwgen.weights.base import Code
 
 MAX_BITS = 16
@@ -15,7 +16,7 @@ class IntK(Code):
     """w as its own binary number. Products in hard multipliers or in AND rows on carry chains."""
 
     name = "intk"
-    forms = (DspForm, PackedForm, PairForm, RowsForm, PairRowsForm, GenericForm)
+    forms = (DspForm, PackedForm, PairForm, RowsForm, ActivationRowsForm, PairRowsForm, GenericForm)
 
     def __init__(self, levels: Levels) -> None:
         super().__init__(levels)

@@ -1,0 +1,55 @@
+"""The small digits network on an iCEBreaker: trained as committed, exact in simulation, routed and packed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hwgen
+
+FOLDER = Path(__file__).resolve().parents[2] / "examples" / "digits"
+MODEL = FOLDER / "digits_small.tflite"
+
+
+def test_plan_fits_and_is_fast() -> None:
+    """Every hard multiplier is used, and so are the few block RAMs, at a thousand digits a second."""
+    design = hwgen.compile(MODEL, board="icebreaker", fps=1000)
+    cost, budget = design.plan.cost, design.board.budget
+    assert cost.dsp == budget.dsp == 8 and cost.bram <= 12 and cost.lut4 < 4000
+    assert design.clock_mhz == 24 and design.plan.schedule.cycles < 24_000
+
+
+@pytest.mark.slow
+def test_training_writes_the_committed_model(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the digits come with scikit-learn: pip install scikit-learn")
+    output = tmp_path / "digits_small.tflite"
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / "train_small.py"), "--output", str(output)],
+        env={"PYTHONPATH": str(FOLDER.parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes() == MODEL.read_bytes() and "int8 97.8%" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.pnr
+@pytest.mark.sim
+def test_exact_and_routed_for_icebreaker(tmp_path: Path) -> None:
+    design = hwgen.compile(MODEL, board="icebreaker", fps=1000, out=tmp_path)
+    report = design.verify(samples=2)
+    assert report["exact"]["mismatches"] == 0 and report["exact"]["samples"] == 2
+    report = design.build()
+    assert report["fmax_mhz"] <= 50, "SB_MAC16 is not specified beyond 50 MHz"
+    used = {name: entry["used"] for name, entry in report["resources"].items()}
+    assert used["dsp"] == 8 and used["lut4"] < 3600 and used["bram"] == 10 and used["spram"] == 0
+    assert report["bitstream"] == "digits_small.bin"
+    assert report["inferences_per_second"] > 1000
+    assert len((tmp_path / "digits_small.bin").read_bytes()) > 100_000
+    assert np.isclose(report["clock_mhz"], 24)
