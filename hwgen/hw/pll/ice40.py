@@ -94,14 +94,15 @@ class Start(wiring.Component):
         m = Module()
         m.domains.pll_clock = ClockDomain("pll_clock", local=True, reset_less=True)
         m.domains.pll_low = low = ClockDomain("pll_low", local=True, reset_less=True, clk_edge="neg")
-        locked = Signal(2)
+        locked, ready = Signal(2), Signal()
         left = Signal(range(self.wait + 1), init=self.wait)
         m.d.comb += [ClockSignal("pll_clock").eq(self.raw), low.clk.eq(self.raw)]
         m.d.pll_clock += [
             locked.eq(self.lock << 1 | locked[1]),
             left.eq(Mux(locked[0], Mux(left == 0, 0, left - 1), self.wait)),
+            ready.eq(left == 0),
         ]
-        m.d.pll_low += self.enable.eq(left == 0)
+        m.d.pll_low += self.enable.eq(ready)  # half a clock: no logic on the way
         return m
 
 
