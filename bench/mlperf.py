@@ -14,7 +14,7 @@ PEERS = {
     "keyword spotting": ("Zybo (fpgaConvNet)", 465, 60, 125),
     "image classification": ("Zybo (fpgaConvNet)", 318, 78, 125),
 }
-WANTED = {"keyword spotting": 10000, "image classification": 500, "anomaly detection": 5000}
+WANTED = {"keyword spotting": 10000, "image classification": 1000, "anomaly detection": 5000}
 
 
 def main() -> None:

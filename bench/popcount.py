@@ -56,10 +56,12 @@ class Between(wiring.Component):
 
 @dataclass(frozen=True)
 class Measured:
-    """Of the unit alone; MHz for each seed, none if not routed."""
+    """Of the unit alone. lut4, ff: synthesised. placed: logic sites after placement, hidden ones included.
+    mhz: for each seed. Neither if not routed."""
 
     lut4: int
     ff: int
+    placed: int | None
     mhz: tuple[float, ...]
 
 
@@ -77,7 +79,20 @@ def measure(unit: wiring.Component, family: str, seeds: int = 0) -> Measured:
             for seed in range(1, seeds + 1)
         ]
         used = made.regions["dut"]
-        return Measured(used["lut4"], used["ff"], tuple(each.fmax_mhz for each in routed))
+        placed = routed[0].resources["lut4"] - _around(unit, family) if routed else None
+        return Measured(used["lut4"], used["ff"], placed, tuple(each.fmax_mhz for each in routed))
+
+
+def _around(unit: wiring.Component, family: str) -> int:
+    """Logic sites of `Between` itself; a flip-flop needs one on iCE40 only."""
+    widths = {wiring.In: 0, wiring.Out: 0}
+    for _, member, value in unit.signature.flatten(unit):
+        widths[member.flow] += len(Value.cast(value))
+    parities, bits = 0, widths[wiring.Out]
+    while bits > 1:
+        bits = -(-bits // 4)
+        parities += bits
+    return parities + (0 if family == "ecp5" else sum(widths.values()))
 
 
 def main() -> None:
@@ -111,9 +126,13 @@ def run(arguments: list[str]) -> None:
 
 def report(family: str, what: str, unit: wiring.Component, latency: int, operations: int, seeds: int) -> None:
     found = measure(unit, family, seeds)
+    routed = ""
+    if found.placed is not None:
+        mhz = "/".join(f"{each:.0f}" for each in found.mhz)
+        routed = f", {found.placed} sites placed ({found.placed / operations:.2f}), {mhz} MHz"
     print(
         f"{family} {what}, {latency} clocks: {found.lut4} LUT4 ({found.lut4 / operations:.2f} each), "
-        f"{found.ff} FF ({found.ff / operations:.2f}), {'/'.join(f'{mhz:.0f}' for mhz in found.mhz)} MHz",
+        f"{found.ff} FF ({found.ff / operations:.2f}){routed}",
         flush=True,
     )
 

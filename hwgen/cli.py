@@ -34,7 +34,7 @@ def _board_options(command: Any) -> Any:
         ),
         click.option("--clock", type=float, default=None, help="Clock in MHz.  [default: the chip family's]"),
         click.option(
-            "--fill", type=float, default=None, help="Share of the LUTs that may be used.  [default: the family's]"
+            "--fill", type=float, default=None, help="Share of the LUTs to use.  [default: the chip family's]"
         ),
         RUNTIME,
         OUT,

@@ -32,7 +32,7 @@ from hwgen.flow import pnr, synth
 from hwgen.flow.board import Board
 from hwgen.frontend.load import load_graph
 from hwgen.golden.run import execute
-from hwgen.hw.ram import block_count
+from hwgen.hw.ram import inferred_count
 from hwgen.ir.graph import Graph
 from hwgen.net import Net, digest
 from hwgen.passes.run import run_passes
@@ -91,7 +91,7 @@ def compile(
 def _left_by_link(graph: Graph, budget: Resources, target: Target) -> Resources:
     """What the link's logic and its buffers for one input and one output leave of the board."""
     sizes = [graph.tensors[edge.tensor].size for edge in (graph.inputs[0], graph.outputs[0])]
-    buffers = sum(block_count(8, size, target) for size in sizes)
+    buffers = sum(inferred_count(8, size, target) for size in sizes)
     return replace(budget, lut4=budget.lut4 - 600, ff=budget.ff - 500, bram=budget.bram - buffers)
 
 

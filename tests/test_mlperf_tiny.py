@@ -32,7 +32,7 @@ def test_keyword_spotting_on_twenty_recordings(models: Path, tmp_path: Path) -> 
 def test_image_classification(models: Path, tmp_path: Path) -> None:
     images = np.load(models / "mlperf_tiny" / "ic01_200.npz")["x"][:2]
     x = (images.astype(np.int16) - 128).astype(np.int8)
-    verified(models / "mlperf_tiny" / "pretrainedResnet_quant.tflite", tmp_path, 600, x, stages=True)
+    verified(models / "mlperf_tiny" / "pretrainedResnet_quant.tflite", tmp_path, 2000, x, stages=True)
 
 
 def test_anomaly_detection(models: Path, tmp_path: Path) -> None:

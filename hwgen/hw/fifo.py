@@ -12,7 +12,7 @@ from hwgen.hw.stream import lanes_layout, lanes_stream
 from hwgen.numeric.ranges import Range
 from hwgen.targets import GENERIC, Target
 
-_LEAST = 4  # words of a queue that passes a beat a clock although its permit is one clock late
+_LEAST = 5  # words of a queue that passes a beat a clock although its permit is one clock late
 _AHEAD = 8  # words of the queue behind a block RAM: more than the clocks from issue to use
 
 

@@ -22,7 +22,6 @@ from hwgen.hw.stream import lanes_stream
 from hwgen.hw.window import WindowBuffer
 from hwgen.numeric.ranges import Range
 
-
 #: Groups that the queue holds beside those on their way to it.
 QUEUED_GROUPS = 3
 
@@ -57,7 +56,7 @@ class LayerUnit(wiring.Component):
         per_group = pe // lanes
         fixed = (reducer.latency if reducer else 0) + (activation.latency if activation else 0)
         fixed += self.serializer.latency
-        flight = ceil((window.latency + fixed + per_group + 6) / words)  # groups on their way at full pace
+        flight = ceil((window.latency + fixed + per_group + 7) / words)  # groups on their way at full pace
         self.queue = OutQueue(
             shape=out, lanes=lanes, depth=per_group * (flight + QUEUED_GROUPS), reserve=per_group
         )

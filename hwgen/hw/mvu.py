@@ -238,7 +238,7 @@ def reducer_cost(
     rom = cheapest_rom(width, depth, target) if rom == "auto" else rom
     lut, blocks = rom_cost(width, depth, target, rom)
     counter = (depth - 1).bit_length()
-    registered = rom == "bram" and target.instances  # see ReducerPipeline; elsewhere block RAMs answer directly
+    registered = rom == "bram" and target.instances  # as in ReducerPipeline
     words = width if depth > 1 and (registered or rom == "lut") else 0
     delays = (3 if registered else 2) * lanes * value.width + 30
     return total + Resources(lut4=lut + 2 * counter + 2, ff=words + delays + 2 * counter, bram=blocks)

@@ -53,17 +53,21 @@ class OutQueue(wiring.Component):
         )
         write, read = mem.write_port(), mem.read_port(domain="comb")
         fetch = Signal()
+        fetched = Signal()
+        some = Signal()  # level != 0
         tail = Signal(range(places))
         head = Signal(range(places))
         m.d.comb += [
             write.en.eq(self.i.valid), write.addr.eq(tail), write.data.eq(word), read.addr.eq(head),
-            fetch.eq((self.level != 0) & (~self.o.valid | self.o.ready)),
+            fetch.eq(some & (~self.o.valid | self.o.ready)),
         ]  # fmt: skip
         m.d.sync += [
             tail.eq(tail + self.i.valid),
             head.eq(head + fetch),
             self.level.eq(self.level + self.i.valid - fetch),
-            self.o.valid.eq((self.level != 0) | (self.o.valid & ~self.o.ready)),
+            some.eq(self.i.valid | (self.level > 1) | ((self.level == 1) & ~fetch)),
+            self.o.valid.eq(some | (self.o.valid & ~self.o.ready)),
+            fetched.eq(fetch),  # credits are kept elsewhere: a register on the way
         ]
         with m.If(fetch):
             m.d.sync += self.o.payload.eq(read.data)
@@ -71,10 +75,10 @@ class OutQueue(wiring.Component):
         credits = Signal(range(self.groups + 1), init=self.groups)
         after = Signal.like(credits)
         returned = Signal()
-        loop = LoopNest(m, [self.reserve], fetch, "group")
+        loop = LoopNest(m, [self.reserve], fetched, "group")
         m.d.comb += after.eq(credits + returned - self.start)
         m.d.sync += [
-            returned.eq(fetch & loop.ends),
+            returned.eq(fetched & loop.ends),
             credits.eq(after),
             self.permit.eq((after > 1) | ((after == 1) & ~self.permit)),
         ]

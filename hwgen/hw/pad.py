@@ -16,8 +16,9 @@ from hwgen.numeric.ranges import Range
 class Pad(wiring.Component):
     """o: frames of i, shape (H, W, C), with `pad` = (top, bottom, left, right) pixels of `constant` around.
 
-    Latency 1 clock, a beat a clock; i waits while the border is made, and the border for its frame. Interval: (top + H + bottom) *
-    (left + W + right) * C/lanes clocks a frame. Cost: three counters, a register a bit.
+    Latency 1 clock, a beat a clock; i waits while the border is made, and the border for its frame.
+    Interval: (top + H + bottom) * (left + W + right) * C/lanes clocks a frame.
+    Cost: three counters, a register a bit.
     Errors: ValueError unless lanes divides the channels and no border is negative.
     """
 

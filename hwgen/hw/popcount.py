@@ -72,6 +72,7 @@ class Popcount(wiring.Component):
         return m
 
 
+@cache
 def popcount_cost(
     lanes: int, *, matches: bool = True, levels: int | None = None, longest: int = LONGEST, target: Target
 ) -> Resources:
@@ -85,6 +86,7 @@ def popcount_cost(
     )
 
 
+@cache
 def popcount_latency(lanes: int, *, matches: bool = True, levels: int | None = None, target: Target) -> int:
     """Clocks from words to their count."""
     return len(_stages(_plan(lanes, matches, target), usual_levels(target) if levels is None else levels))

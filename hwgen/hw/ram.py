@@ -28,6 +28,11 @@ def block_count(width: int, depth: int, target: Target) -> int:
     """Block RAMs that a memory takes; ValueError if it is too deep for one row of instances."""
     if target.instances:
         return -(-width // block_shape(width, depth, target).width)
+    return inferred_count(width, depth, target)
+
+
+def inferred_count(width: int, depth: int, target: Target) -> int:
+    """Block RAMs of a memory that is left to inference: any depth, side by side and one after the other."""
     return min(-(-width // shape.width) * -(-depth // shape.depth) for shape in target.rom_shapes)
 
 

@@ -74,7 +74,8 @@ def window_stage(geometry: WindowGeometry, interval: int, latency: int, words: i
     width, (rows, columns) = folded.shape[1], folded.out_size
     needed = [max(folded.needed[y] * width - 1, 0) for y in range(rows) for _ in range(columns)]
     first = [folded.freed[y] * width for y in range(rows) for _ in range(columns)]
-    capacity = max(folded.slots * width if folded.depth else 1, 1)
+    # without a buffer words pass through while their pixel still arrives: the source is one pixel ahead
+    capacity = max(folded.slots * width, 1) if folded.depth else 2
     queue = (QUEUED_GROUPS + latency // words) * words // interval
     return Stage(needed, first, interval, latency, capacity, queue)
 

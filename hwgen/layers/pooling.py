@@ -9,7 +9,6 @@ from hwgen.ir.tensor import Tensor
 from hwgen.layers.folding import Folding, Stage, divisors, fewest_lanes, window_stage
 from hwgen.layers.window import Window
 
-
 LATENCY = 15  # about what window, sum and activation take together
 
 

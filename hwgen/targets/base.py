@@ -55,8 +55,7 @@ class Target:
         return width + before.get(kind.removesuffix("_carry"), 0) * width
 
     def small_ram(self, width: int, depth: int) -> Resources:
-        """Cost of a memory that is written and read at once without a block RAM: flip-flops, each in a cell of
-        its own, and a multiplexer."""
+        """Cost of a memory without a block RAM: flip-flops and multiplexers."""
         return Resources(lut4=width * depth + (2 * depth + 1) // 3 * width + depth, ff=width * depth)
 
     def delay(self, bits: int) -> Resources:

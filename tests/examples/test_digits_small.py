@@ -20,7 +20,7 @@ def test_plan_fits_and_is_fast() -> None:
     design = hwgen.compile(MODEL, board="icebreaker", fps=1000)
     cost, budget = design.plan.cost, design.board.budget
     assert cost.dsp == budget.dsp == 8 and cost.bram <= 12 and cost.lut4 < 4000
-    assert design.clock_mhz == 24 and design.plan.schedule.cycles < 24_000
+    assert design.clock_mhz == 36 and design.plan.schedule.cycles < 36_000
 
 
 @pytest.mark.slow
@@ -52,4 +52,4 @@ def test_exact_and_routed_for_icebreaker(tmp_path: Path) -> None:
     assert report["bitstream"] == "digits_small.bin"
     assert report["inferences_per_second"] > 1000
     assert len((tmp_path / "digits_small.bin").read_bytes()) > 100_000
-    assert np.isclose(report["clock_mhz"], 24)
+    assert np.isclose(report["clock_mhz"], 36)

@@ -65,7 +65,7 @@ def test_constraints() -> None:
 def test_hard_blocks_limit_the_clock(cells: dict[str, int], clock: float) -> None:
     bels = FAMILIES["ice40up"].bels.values()
     report = {
-        "fmax": {"clk": {"achieved": 90.0, "constraint": 24.0}},
+        "fmax": {"clk": {"achieved": 90.0, "constraint": 36.0}},
         "critical_paths": [],
         "utilization": {bel: {"used": 1} for bel in bels},
     }

@@ -114,7 +114,7 @@ def test_refusals(nodes: list[Any], message: str) -> None:
         ([("Quant", "x minus zero two", "y")], "a scale is not a positive number"),
         ([ENTER, DENSE, ("MultiThreshold", "b nan", "y")], "no numbers"),
         ([ENTER, ("MultiThreshold", "a t3", "y")], r"thresholds of \(3, 1\) for 4 channels"),
-        ([ENTER, ("MatMul", "a one", "y")], ""),
+        ([ENTER, ("MatMul", "a one", "y")], "weights of rank 0"),
         ([("Quant", "x one zero", "y")], "input 3 is missing"),
     ],
 )

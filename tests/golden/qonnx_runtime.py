@@ -76,7 +76,7 @@ class QBuilder(Builder):
         model = self.model(output, opset=11)
         kind = onnx.TensorProto.INT64 if self.nodes[-1].op_type == "TopK" else onnx.TensorProto.FLOAT
         model.graph.output[0].CopyFrom(helper.make_tensor_value_info(output, kind, None))
-        model.opset_import.append(helper.make_opsetid(QONNX, 1))
+        model.opset_import.extend(helper.make_opsetid(name, 1) for name in (QONNX, "onnx.brevitas"))
         for name, datatype in (annotations or {}).items():
             entry = onnx.StringStringEntryProto(key="finn_datatype", value=datatype)
             model.graph.quantization_annotation.append(

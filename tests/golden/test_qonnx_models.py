@@ -9,11 +9,14 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx_runtime import Run as OrtRun
 from qonnx_runtime import Run
 
 from hwgen.frontend.load import load_graph
 from hwgen.golden.edges import enter, leave
 from hwgen.golden.run import execute
+
+DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +91,26 @@ def test_first_layer_with_integer_weights_and_a_quantiser(models: Path) -> None:
     ((bad, compared),) = done.differences().values()
     assert compared == 32 * 111 * 111
     assert bad == 0
+
+
+@pytest.mark.parametrize(("name", "least"), [("brevitas_residual", 5), ("brevitas_trunc", 2)])
+def test_exports_of_brevitas(name: str, least: int) -> None:
+    """Untrained networks as Brevitas 0.13 exports them: dense, depthwise and 1x1 convolutions with batch
+    normalisation (gammas of both signs), a residual addition, a truncating average pool, biases, scales
+    of no special form. Integers are equal; the float output but for the runtime's order of additions."""
+    model = onnx.load(DATA / f"{name}.onnx")
+    done = Run(model, np.random.default_rng(0).normal(0, 0.7, (6, 3, 16, 16)).astype(np.float32))
+    counted = done.differences()
+    assert len(counted) == least
+    assert not any(bad for bad, _ in counted.values())
+    np.testing.assert_allclose(done.y, done.y_expected, rtol=1e-5, atol=1e-6)
+    assert np.array_equal(done.y.argmax(axis=1), done.y_expected.argmax(axis=1))
+
+
+def test_qcdq_export_of_brevitas_in_onnxruntime() -> None:
+    model = onnx.load(DATA / "brevitas_residual_qcdq.onnx")
+    done = OrtRun(model, np.random.default_rng(0).normal(0, 0.7, (6, 3, 16, 16)).astype(np.float32))
+    counted = done.differences()
+    assert len(counted) >= 8
+    assert not any(bad for bad, _ in counted.values())
+    np.testing.assert_allclose(done.y, done.y_expected, rtol=1e-5, atol=1e-6)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 from numpy.typing import NDArray
+from onnx import helper, numpy_helper
 from qonnx_runtime import QBuilder, Run
 
 Q2 = {"bits": 2, "narrow": True}
@@ -112,8 +113,6 @@ def test_integer_inputs_by_annotation_thresholds_and_top_k() -> None:
 
 
 def _top_k(net: QBuilder, x: str) -> Any:
-    from onnx import helper
-
     return helper.make_node("TopK", [x, net.const([1], "int64")], ["value", "index"])
 
 
@@ -168,7 +167,7 @@ def test_trunc_after_average_pooling(version: int) -> None:
     x = net.node("Trunc", x, *constants, domain="qonnx.custom_op.general", rounding_mode="FLOOR", **more)
     net.node("MatMul", net.node("Flatten", x), net.const(rng.integers(-3, 4, (16, 5)), "float32"))
     model = net.qonnx(net.nodes[-1].output[0])
-    model.opset_import[-1].version = version
+    model.opset_import[-2].version = version
     Run(model, rng.uniform(0, 2, (20, 4, 8, 8)).astype(np.float32)).assert_equal()
 
 
@@ -235,3 +234,36 @@ def test_layers_in_a_row_share_no_scale_by_accident() -> None:
     y = net.node("Add", net.quant(a, 1.0, 4), net.quant(b, 1.0, 4))
     net.quant(y, 1.5, 3)
     run(net, rng.normal(0, 1.5, (40, 12))).assert_equal(least=4)
+
+
+def test_maximum_of_values_that_fall_while_their_integers_rise() -> None:
+    rng = np.random.default_rng(9)
+    net = QBuilder()
+    x = net.node("Neg", net.quant(net.input((1, 3, 6, 6)), 0.5, 3))
+    net.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    run(net, rng.normal(0, 1.5, (10, 3, 6, 6))).assert_equal(least=0)
+
+
+def test_wide_bias_and_scales_that_are_constant_nodes() -> None:
+    """Brevitas writes scales as initialisers or Constant nodes, biases as Quant of 32 bits."""
+    rng = np.random.default_rng(10)
+    net = QBuilder()
+    numbers = (numpy_helper.from_array(np.float32(v)) for v in (0.25, 0.0, 4.0))
+    scale, zero, bits = (net.node("Constant", value=number) for number in numbers)
+    fields = {"domain": "onnx.brevitas", "signed": 1, "narrow": 0, "rounding_mode": "ROUND"}
+    x = net.node("Quant", net.input((1, 12)), scale, zero, bits, **fields)
+    bias = net.quant(net.const(rng.normal(0, 3, 6), "float32"), 0.0625, 32.0)
+    x = net.node("Gemm", x, weights(net, rng, (12, 6), 2, 0.25), bias)
+    net.quant(x, 0.25, 5, narrow=True)
+    run(net, rng.normal(0, 1, (30, 12))).assert_equal()
+
+
+@pytest.mark.parametrize("a_bits", [1, 3])
+def test_pad_as_an_operation_of_its_own(a_bits: int) -> None:
+    rng = np.random.default_rng(11)
+    net = QBuilder()
+    x = activation(net, net.input((1, 3, 6, 6)), a_bits, 0.5)
+    x = net.node("Pad", x, net.const([0, 0, 1, 0, 0, 0, 1, 2], "int64"), net.const(0.0, "float32"))
+    x = net.node("Conv", x, weights(net, rng, (4, 3, 3, 3), 2))
+    activation(net, x, 3, 0.5)
+    run(net, rng.normal(0, 1, (10, 3, 6, 6))).assert_equal(least=1)

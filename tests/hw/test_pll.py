@@ -6,6 +6,7 @@ import random
 from fractions import Fraction
 
 import pytest
+from amaranth.sim import Simulator
 
 from hwgen.hw.pll import ecp5 as pll
 from hwgen.hw.pll import ice40
@@ -108,3 +109,25 @@ def test_ice40_out_of_range(source, wanted):
 def test_unknown_family():
     with pytest.raises(UsageError, match="no PLL for the family 'max10'"):
         make("max10", 12 * MHZ, 48 * MHZ)
+
+
+def test_ice40_clock_starts_late_and_whole():
+    """The gate opens `wait` clocks after the lock, closes after its loss, and moves at low clock only."""
+    dut = ice40.Start(wait=5)
+    seen: list[tuple[int, int]] = []  # (half clock, enable)
+
+    async def script(ctx):
+        for half in range(120):
+            ctx.set(dut.lock, 20 <= half < 24 or 40 <= half < 80)
+            ctx.set(dut.raw, half % 2)
+            await ctx.delay(1e-8)
+            if ctx.get(dut.enable) != (seen[-1][1] if seen else 0):
+                seen.append((half, ctx.get(dut.enable)))
+
+    simulator = Simulator(dut)
+    simulator.add_testbench(script)
+    simulator.run()
+    assert [enable for _, enable in seen] == [1, 0]  # the short lock was too short
+    (opened, _), (closed, _) = seen
+    assert opened % 2 == closed % 2 == 0, "a pulse was cut"
+    assert 40 + 2 * 5 <= opened <= 40 + 2 * 9 and 80 <= closed <= 88

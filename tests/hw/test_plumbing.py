@@ -94,7 +94,7 @@ def held_back(dut, clocks: int = 80) -> tuple[int, bool]:
 @pytest.mark.parametrize("depth", [1, 2, 5, 9, 16])
 def test_fifo_holds_its_depth(depth):
     taken, valid = held_back(StreamFifo(shape=INT8, lanes=2, depth=depth))
-    assert max(depth, 4) <= taken <= max(depth, 4) + 1 and valid
+    assert max(depth, 5) <= taken <= max(depth, 5) + 1 and valid
     taken, valid = held_back(block_fifo(1 << depth.bit_length()))
     assert taken >= depth and valid
 

@@ -8,7 +8,7 @@ import pytest
 from streambench import Bench
 from verilated import Case, first_mismatches
 
-from hwgen.hw.ram import Ram, block_shape, cheapest_form
+from hwgen.hw.ram import Ram, block_shape, cheapest_form, inferred_count
 from hwgen.targets import ECP5, GENERIC
 
 SHAPES = [
@@ -87,3 +87,8 @@ def test_forms():
 def test_errors(fields):
     with pytest.raises(ValueError, match="ram:"):
         Ram(**fields)
+
+
+def test_inferred_memories_may_be_deep():
+    assert inferred_count(8, 27648, ECP5) == 14  # an image for a network, a byte a word
+    assert inferred_count(8, 2048, ECP5) == 1

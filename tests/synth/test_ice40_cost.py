@@ -41,14 +41,18 @@ class EveryAdder(wiring.Component):
             a, b, take = Signal(signed(width)), Signal(signed(width)), Signal(2)
             # registers of their own, which differ, or Yosys would share them
             m.d.sync += [a.eq(self.a + number), b.eq(self.b - number), take.eq(self.take ^ number)]
-            sums = (
-                lambda: carry.add(m, a, b, width, target=ICE40),
-                lambda: carry.subtract(m, a, b, width, target=ICE40),
-                lambda: carry.accumulate(m, a, b, take[0], width, target=ICE40),
-                lambda: carry.add_rows(m, a, take[0], b, take[1], width, target=ICE40),
-                lambda: carry.subtract_rows(m, a, take[0], b, take[1], width, target=ICE40),
-            )
-            m.d.sync += getattr(self, f"y{number}").eq(sums[number]())
+            match number:
+                case 0:
+                    total = carry.add(m, a, b, width, target=ICE40)
+                case 1:
+                    total = carry.subtract(m, a, b, width, target=ICE40)
+                case 2:
+                    total = carry.accumulate(m, a, b, take[0], width, target=ICE40)
+                case 3:
+                    total = carry.add_rows(m, a, take[0], b, take[1], width, target=ICE40)
+                case _:
+                    total = carry.subtract_rows(m, a, take[0], b, take[1], width, target=ICE40)
+            m.d.sync += getattr(self, f"y{number}").eq(total)
         return m
 
 

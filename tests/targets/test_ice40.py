@@ -1,4 +1,4 @@
-"""iCE40: the multiplier against arithmetic with hwgen's and Yosys' models; memories and adders as Yosys maps them."""
+"""iCE40: the multiplier with hwgen's and Yosys' models; memories as Yosys maps them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ class Family(ABC):
     """How a family's designs are synthesised, placed, routed and packed.
 
     name: as boards and `hwgen.targets` call it. devices: what nextpnr calls each device. grades: whether
-    devices have a speed grade. clock_mhz: a clock that most designs reach. fill: share of the LUTs that still routes well.
+    devices have a speed grade. clock_mhz: a clock that most designs reach. fill: share of the LUTs that still
+    routes well.
     synth_script: template of the Yosys script. synth_options: for its synth_* command.
     nextpnr, packer: names of the tools. constraints: file (and, with `.j2`, template) of pins.
     config, bitstream: files that nextpnr and the packer write. bels: nextpnr's names of the resources in a
@@ -37,8 +38,9 @@ class Family(ABC):
     limits_mhz: Mapping[str, float] = field(default_factory=dict)
     pll_pads: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
+    @abstractmethod
     def clean(self, module: dict[str, Any]) -> None:
-        """Changes a synthesised netlist before place and route; none by default."""
+        """Changes a synthesised netlist before place and route, where there is something to change."""
 
     @abstractmethod
     def chip(self, device: str, package: str, speed: str) -> tuple[str, ...]:

@@ -7,12 +7,16 @@ a flip-flop whose LUT is used by something else takes a cell of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hwgen.flow.family.base import Family
 
 
 class Ice40(Family):
     """LP, HX and UltraPlus."""
+
+    def clean(self, module: dict[str, Any]) -> None:
+        """Nothing."""
 
     def chip(self, device: str, package: str, speed: str) -> tuple[str, ...]:
         return (f"--{self.devices[device]}", "--package", package.lower())
@@ -52,7 +56,7 @@ ICE40UP = Ice40(
     name="ice40up",
     devices={"iCE40UP5K": "up5k"},
     grades=False,
-    clock_mhz=24.0,
+    clock_mhz=36.0,
     fill=0.9,
     synth_script="synth_ice40.ys.j2",
     synth_options=("-device", "u"),

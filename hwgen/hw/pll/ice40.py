@@ -83,14 +83,37 @@ def settings(input_hz: int, wanted_hz: float) -> Settings:
     return max(found, key=lambda each: (each.output_hz, each.pfd_hz, each.vco_hz))
 
 
+class Start(wiring.Component):
+    """enable: from `wait` clocks after `lock` on, while it stays; changes while the clock `raw` is low."""
+
+    def __init__(self, wait: int) -> None:
+        self.wait = wait
+        super().__init__({"raw": In(1), "lock": In(1), "enable": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.domains.pll_clock = ClockDomain("pll_clock", local=True, reset_less=True)
+        m.domains.pll_low = low = ClockDomain("pll_low", local=True, reset_less=True, clk_edge="neg")
+        locked, ready = Signal(2), Signal()
+        left = Signal(range(self.wait + 1), init=self.wait)
+        m.d.comb += [ClockSignal("pll_clock").eq(self.raw), low.clk.eq(self.raw)]
+        m.d.pll_clock += [
+            locked.eq(self.lock << 1 | locked[1]),
+            left.eq(Mux(locked[0], Mux(left == 0, 0, left - 1), self.wait)),
+            ready.eq(left == 0),
+        ]
+        m.d.pll_low += self.enable.eq(ready)  # half a clock: no logic on the way
+        return m
+
+
 class Ice40Pll(wiring.Component):
     """A clock from the board's oscillator.
 
-    clk_in: the oscillator (In). clk_out: the clock (Out). locked: high while it runs (Out, of the PLL's clock).
+    clk_in: the oscillator (In). clk_out: the clock (Out). locked: high while it runs (Out, in that clock).
     pad: clk_in is the PLL's own pin (SB_PLL40_PAD); the fabric cannot see it then.
 
     clk_out stands still until the PLL has locked and the block RAMs hold their contents (RAM_SECONDS later);
-    its gate opens while the clock is low, so that no pulse is short. The domain that it drives needs no reset.
+    its gate opens while the clock is low, so that no pulse is short. What it drives needs no reset.
     Cost: one SB_PLL40, one LUT4 in the clock's way, a counter.
     """
 
@@ -101,17 +124,9 @@ class Ice40Pll(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.domains.pll_clock = ClockDomain("pll_clock", local=True, reset_less=True)
-        m.domains.pll_low = low = ClockDomain("pll_low", local=True, reset_less=True, clk_edge="neg")
-        raw, lock, locked, enable = Signal(), Signal(), Signal(2), Signal()
-        wait = ceil(RAM_SECONDS * self.output_hz)
-        left = Signal(range(wait + 1), init=wait)
-        m.d.comb += [ClockSignal("pll_clock").eq(raw), low.clk.eq(raw), self.locked.eq(enable)]
-        m.d.pll_clock += [
-            locked.eq(lock << 1 | locked[1]),
-            left.eq(Mux(locked[0], Mux(left == 0, 0, left - 1), wait)),
-        ]
-        m.d.pll_low += enable.eq(left == 0)
+        raw, lock = Signal(), Signal()
+        m.submodules.start = start = Start(ceil(RAM_SECONDS * self.output_hz))
+        m.d.comb += [start.raw.eq(raw), start.lock.eq(lock), self.locked.eq(start.enable)]
         config = self.config
         m.submodules.pll = Instance(
             "SB_PLL40_PAD" if self.pad else "SB_PLL40_CORE",
@@ -130,7 +145,7 @@ class Ice40Pll(wiring.Component):
             "SB_LUT4",
             p_LUT_INIT=Const(0x8888, 16),  # I0 and I1
             i_I0=raw,
-            i_I1=enable,
+            i_I1=start.enable,
             i_I2=Const(0),
             i_I3=Const(0),
             o_O=self.clk_out,

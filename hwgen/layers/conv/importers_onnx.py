@@ -197,14 +197,14 @@ def _real(
             y = (acc - offset + shift) * product + constant
             return y.astype(np.float32) if exact else y
 
-    real = Real(source, chain, arrange(source.shape(ctx)))
-    if once:
-        real.host = _host_chain(shift - offset, product, constant)
-        if not exact:
-            with np.errstate(all="ignore"):
-                largest = source.largest(grid)[:, None] + np.abs(constant / product)
-            real.noise = np.nan_to_num(largest) * 2.0**-23
-    elif w.scale.size == 1 and on_grid and not np.any(shift) and grid.unit.size == 1:
+    real = Real(
+        source, chain, arrange(source.shape(ctx)), host=_host_chain(shift - offset, product, constant)
+    )
+    if once and not exact:
+        with np.errstate(all="ignore"):
+            largest = source.largest(grid)[:, None] + np.abs(constant / product)
+        real.noise = np.nan_to_num(largest) * 2.0**-23
+    elif not once and w.scale.size == 1 and on_grid and not np.any(shift) and grid.unit.size == 1:
         real.host = Affine(float(product[0, 0]), 0, "even")
     integer_bias = bias is None or (bias.codes is not None and bias.codes.dtype == "int32")
     if ctx.runtime == "ort-fused" and integer_bias and beta == 1.0 and grid.scheme is not None:

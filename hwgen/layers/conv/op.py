@@ -36,9 +36,14 @@ class Conv(Node):
     def acc_bounds(self, x: Range) -> tuple[Ints, Ints]:
         """(lo, hi), each (O,): what each channel's accumulator can reach, from the actual weights."""
         x = x | Range(self.pad_value, self.pad_value) if any(self.window.pad) else x
-        positive = np.maximum(self.weights, 0).sum(axis=(1, 2, 3))
-        negative = np.minimum(self.weights, 0).sum(axis=(1, 2, 3))
+        positive, negative = self._sums
         return positive * x.lo + negative * x.hi + self.bias, positive * x.hi + negative * x.lo + self.bias
+
+    @cached_property
+    def _sums(self) -> tuple[Ints, Ints]:
+        """Of each output's positive and of its negative weights: planners ask for every folding."""
+        axes = 1, 2, 3
+        return np.maximum(self.weights, 0).sum(axis=axes), np.minimum(self.weights, 0).sum(axis=axes)
 
     @cached_property
     def levels(self) -> tuple[int, ...]:

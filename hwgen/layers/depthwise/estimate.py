@@ -15,7 +15,6 @@ from hwgen.targets.base import Target
 from hwgen.targets.resources import Resources
 from hwgen.weights.code import FORMS
 
-
 LATENCY = 35  # about what window, products and activation take together
 
 

@@ -12,8 +12,8 @@ from hwgen.targets.resources import Resources
 
 
 def geometry(x: Tensor, folding: Folding) -> WindowGeometry:
-    """A window of one pixel: words pass through."""
-    return WindowGeometry(x.shape, (1, 1), lanes=folding.simd)
+    """A window of one pixel: words pass through, each of them a group, as each is a result of its own."""
+    return WindowGeometry(x.shape, (1, 1), lanes=folding.simd, order="depthwise")
 
 
 def foldings(node: Step, inputs: list[Tensor]) -> list[Folding]:

@@ -20,12 +20,12 @@ def build(node: Step, inputs: list[Tensor], folding: Folding, target: Target) ->
         node.act, lanes=folding.lanes, channels=x.shape[2], value=x.range, target=target
     )
     return LayerUnit(
-        window=WindowBuffer(shape=x.shape, value=x.range, lanes=folding.simd),
+        window=WindowBuffer(shape=x.shape, value=x.range, lanes=folding.simd, order="depthwise"),
         reducer=None,
         acc=x.range,
         pe=folding.pe,
         lanes=folding.lanes,
         activation=activation,
         out=node.act.range,
-        words=x.shape[2] // folding.simd,
+        words=1,
     )

@@ -45,6 +45,7 @@ from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import Ints
 from hwgen.numeric.staircase import Staircase, from_function
 
+MAX_CONSTANT_BITS = 32  # a bias; weights of more than 8 bits are refused where they are used
 MAX_BITS, MAX_STEPS, MAX_THRESHOLDS = 8, 1 << 22, 1 << 12
 
 
@@ -61,7 +62,8 @@ class Rule(Protocol):
 def quant(op: Operation, ctx: Context) -> Value:
     """Quant (IntQuant): x, scale, zero point, bit width."""
     rounding = _rounding(op, "ROUND")
-    bits = _bits(op, ctx, 3)
+    x = ctx.value(op, 0)
+    bits = _bits(op, ctx, 3, MAX_CONSTANT_BITS if isinstance(x, Const) else MAX_BITS)
     signed, narrow = bool(op.integer("signed", 1)), bool(op.integer("narrow", 0))
     scale, zero = _scale(op, ctx, 1), _numbers(op, ctx, 2, "the zero point")
     bipolar = bits == 1 and signed
@@ -70,7 +72,6 @@ def quant(op: Operation, ctx: Context) -> Value:
     def rule(scale: Floats, zero: Floats) -> Rule:
         return BipolarRule(scale, zero) if bipolar else QuantRule(scale, zero, held, rounding)
 
-    x = ctx.value(op, 0)
     if isinstance(x, Const):
         return _constant(x, rule(scale, zero), scale, zero, bipolar)
     if isinstance(x, Raw) and rounding is np.rint and not bipolar and scale.size == 1 and not np.any(zero):
@@ -247,13 +248,13 @@ def _scale(op: Operation, ctx: Context, i: int) -> Floats:
     return array
 
 
-def _bits(op: Operation, ctx: Context, i: int) -> int:
+def _bits(op: Operation, ctx: Context, i: int, most: int = MAX_BITS) -> int:
     array = _numbers(op, ctx, i, "the bit width")
     bits = float(array.ravel()[0])
     if np.any(array != bits) or not bits.is_integer():
         raise Unsupported("bit widths that differ between channels or are no integers")
-    if not 1 <= bits <= MAX_BITS:
-        raise Unsupported(f"a bit width of {bits:g}; 1 to {MAX_BITS} are supported")
+    if not 1 <= bits <= most:
+        raise Unsupported(f"a bit width of {bits:g}; 1 to {most} are supported")
     return int(bits)
 
 
