@@ -36,6 +36,8 @@ class EntrySource(Source):
 
     shape, order: set once something has asked for its channels (index: position in the tensor then)."""
 
+    few = False
+
     def __init__(self, entry: Entry, shape: Shape | None = None, order: Index | None = None) -> None:
         super().__init__(ints([-LARGEST]), ints([LARGEST]))
         self.entry, self.tensor_shape, self.order = entry, shape, order

@@ -11,7 +11,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hwgen.layers.onnx_values import Context, Grid, Operation, Quant, Real, Unsupported, settled
+from hwgen.ir.tensor import HostChain
+from hwgen.layers.onnx_values import (
+    Context,
+    Grid,
+    Operation,
+    PlaneSource,
+    Quant,
+    Real,
+    Unsupported,
+    settled,
+)
 from hwgen.layers.requantize_onnx import Scheme
 from hwgen.numeric.rounding import Ints
 from hwgen.numeric.staircase import from_function
@@ -34,6 +44,17 @@ def gridded(ctx: Context, op: Operation, x: Real, padded: bool = False) -> tuple
         unit = Scheme(float(grid.unit[0]), 0, "int8")
         return Quant(x.source.once(ctx, op.inner(), None, unit), x.index), grid
     return _regridded(ctx, op, x, q, values)
+
+
+def gridded_real(value: Quant, grid: Grid) -> Real:
+    """The floats of integers on a grid that is the same for all channels."""
+    if grid.unit.size > 1 or grid.shift.size > 1:
+        raise Unsupported("activations with a scale per channel; here they need one scale")
+    unit, shift = float(grid.unit[0]), float(grid.shift[0])
+    host = HostChain((shift,), (unit,))
+    return Real(
+        PlaneSource(value.plane), lambda q: ((q + shift) * unit).astype(np.float32), value.index, host=host
+    )
 
 
 def value_tables(x: Real) -> tuple[Ints, NDArray[np.float64]]:

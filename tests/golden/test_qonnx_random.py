@@ -256,3 +256,14 @@ def test_wide_bias_and_scales_that_are_constant_nodes() -> None:
     x = net.node("Gemm", x, weights(net, rng, (12, 6), 2, 0.25), bias)
     net.quant(x, 0.25, 5, narrow=True)
     run(net, rng.normal(0, 1, (30, 12))).assert_equal()
+
+
+@pytest.mark.parametrize("a_bits", [1, 3])
+def test_pad_as_an_operation_of_its_own(a_bits: int) -> None:
+    rng = np.random.default_rng(11)
+    net = QBuilder()
+    x = activation(net, net.input((1, 3, 6, 6)), a_bits, 0.5)
+    x = net.node("Pad", x, net.const([0, 0, 1, 0, 0, 0, 1, 2], "int64"), net.const(0.0, "float32"))
+    x = net.node("Conv", x, weights(net, rng, (4, 3, 3, 3), 2))
+    activation(net, x, 3, 0.5)
+    run(net, rng.normal(0, 1, (10, 3, 6, 6))).assert_equal(least=1)

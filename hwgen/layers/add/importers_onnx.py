@@ -15,7 +15,7 @@ from hwgen.ir.tensor import Shape, Tensor
 from hwgen.layers.add.op import Add
 from hwgen.layers.add.tables import fit_pair_sum
 from hwgen.layers.onnx_elementwise import constant_arithmetic
-from hwgen.layers.onnx_grid import gridded
+from hwgen.layers.onnx_grid import gridded, gridded_real
 from hwgen.layers.onnx_values import (
     Const,
     Context,
@@ -112,10 +112,7 @@ def _planar(op: Operation, ctx: Context, x: Real) -> Real:
     if isinstance(x.source, PlaneSource) or not x.source.few:
         return x
     value, grid = gridded(ctx, op, x)
-    if grid.unit.size > 1:
-        return x
-    unit, shift = grid.unit[0], grid.shift[0]
-    return Real(PlaneSource(value.plane), lambda q: ((q + shift) * unit).astype(np.float32), value.index)
+    return x if grid.unit.size > 1 else gridded_real(value, grid)
 
 
 def qlinear_add(op: Operation, ctx: Context) -> Value:
