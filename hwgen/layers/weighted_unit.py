@@ -41,7 +41,7 @@ def window_of(node: Weighted, x: Tensor, folding: Folding, target: Target, **ord
 def unit(
     node: Weighted, window: WindowBuffer, reducer: ReducerPipeline, folding: Folding, words: int
 ) -> wiring.Component:
-    """The layer behind this window: bias, and what the products are off by, go into the activation's steps."""
+    """The layer behind this window; bias, and what the products are off by, go into the steps."""
     assert node.act is not None  # the engine refuses a layer without one
     activation = StaircaseUnit(
         node.act.shifted(node.bias - reducer.offset),
