@@ -34,7 +34,7 @@ def usual_levels(target: Target) -> int:
 
 
 class Popcount(wiring.Component):
-    """count = number of lanes with a == w, or with a != w (`matches` false).
+    """count = number of lanes with a == w, or with a != w (`matches` false), or with both 1 (`both`).
 
     a, w: `lanes` bits, 1 to 4096. count: lanes.bit_length() bits, every value 0 .. lanes exact.
     levels: levels of adders between registers, `usual_levels` if not given; 0: none, combinational. Latency:
@@ -50,20 +50,22 @@ class Popcount(wiring.Component):
         lanes: int,
         *,
         matches: bool = True,
+        both: bool = False,
         levels: int | None = None,
         longest: int = LONGEST,
         target: Target,
     ) -> None:
+        self.both = both
         self.levels = usual_levels(target) if levels is None else levels
         self.lanes, self.longest, self.target = lanes, longest, target
-        self.plan = _plan(lanes, matches, target)
+        self.plan = _plan(lanes, matches and not both, target)
         self.stages = _stages(self.plan, self.levels)
         self.latency = len(self.stages)
         super().__init__({"a": In(lanes), "w": In(lanes), "count": Out(lanes.bit_length())})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        inputs = Inputs(self.a, self.w, {})
+        inputs = Inputs(self.a, self.w, {}, self.both)
         m.d.comb += self.count.eq(
             build_plan(m, self.plan, inputs, stages=self.stages, longest=self.longest, target=self.target)
         )
@@ -91,10 +93,12 @@ def popcount_latency(lanes: int, *, matches: bool = True, levels: int | None = N
 
 
 @cache
-def popcount_leaf(lanes: int, matches: bool, levels: int | None, longest: int, target: Target) -> Leaf:
+def popcount_leaf(
+    lanes: int, matches: bool, levels: int | None, longest: int, target: Target, both: bool = False
+) -> Leaf:
     """The shared module of a Popcount on a target with carry primitives."""
     hardware, model = (
-        Popcount(lanes, matches=matches, levels=levels, longest=longest, target=family)
+        Popcount(lanes, matches=matches, both=both, levels=levels, longest=longest, target=family)
         for family in (target, GENERIC)
     )
     return Leaf(hardware, f"popcount_{lanes}", clocked=hardware.levels > 0, model=model)
@@ -107,16 +111,17 @@ def add_popcount(
     count: Value,
     *,
     matches: bool = True,
+    both: bool = False,
     levels: int | None = None,
     longest: int = LONGEST,
     target: Target,
 ) -> None:
     """A Popcount in `m` that drives `count`; on a target with primitives all equal ones are one module."""
     if target.instances:
-        leaf = popcount_leaf(len(a), matches, levels, longest, target)
+        leaf = popcount_leaf(len(a), matches, levels, longest, target, both)
         m.submodules += leaf.instance(a=a, w=w, count=count)
     else:
-        unit = Popcount(len(a), matches=matches, levels=levels, longest=longest, target=target)
+        unit = Popcount(len(a), matches=matches, both=both, levels=levels, longest=longest, target=target)
         m.submodules += unit
         m.d.comb += [unit.a.eq(a), unit.w.eq(w), count.eq(unit.count)]  # type: ignore[attr-defined]
 

@@ -20,11 +20,19 @@ from hwgen.targets.resources import Resources
 
 @dataclass(frozen=True)
 class Inputs:
-    """a and w of all lanes; values of wires that come from elsewhere, by number."""
+    """a and w of all lanes; values of wires that come from elsewhere, by number.
+
+    both: a lane's product is a & w instead of a ^ w.
+    """
 
     a: Value
     w: Value
     wires: Mapping[int, Value]
+    both: bool = False
+
+    def product(self, lane: int) -> Value:
+        """Of one lane, as an expression."""
+        return self.a[lane] & self.w[lane] if self.both else self.a[lane] ^ self.w[lane]
 
 
 def spaced(depth: int, levels: int) -> tuple[int, ...]:
@@ -73,7 +81,7 @@ def _held(m: Module, value: Value) -> Signal:
 
 
 def _gate(gate: Gate, inputs: Inputs) -> Value:
-    differ = [inputs.a[lane] ^ inputs.w[lane] for lane in gate.lanes]
+    differ = [inputs.product(lane) for lane in gate.lanes]
     if len(differ) == 1:
         return differ[0]
     return differ[0] & differ[1] if gate.both else differ[0] ^ differ[1]
@@ -84,7 +92,7 @@ def _value(bit: Bit | None, inputs: Inputs, known: Mapping[int, Value]) -> Value
     if bit is None:
         return C(0, 1)
     if isinstance(bit, Lane):
-        return inputs.a[bit.number] ^ inputs.w[bit.number]
+        return inputs.product(bit.number)
     if isinstance(bit, Wire):
         value = known[bit.number]
         return ~value if bit.inverted else value
@@ -157,7 +165,8 @@ def _adder_slots(adder: Adder, inputs: Inputs, known: Mapping[int, Value]) -> li
 def _start(bit: Bit | None, flip: bool, inputs: Inputs, known: Mapping[int, Value]) -> Slot:
     """A slot that shows the carry and sets the next one, from A and B alone."""
     if isinstance(bit, Lane):
-        return Slot(0x0009 if flip else 0x0006, a=inputs.a[bit.number], b=inputs.w[bit.number])
+        one = 0x0008 if inputs.both else 0x0006
+        return Slot(one ^ 0x000F if flip else one, a=inputs.a[bit.number], b=inputs.w[bit.number])
     if isinstance(bit, Wire):
         return Slot(0x0005 if bit.inverted != flip else 0x000A, a=known[bit.number])
     return CARRY_ONE if (bit is not None) != flip else CARRY_ZERO
@@ -167,7 +176,7 @@ def _two(row: Sequence[Bit], flip: bool, inputs: Inputs, known: Mapping[int, Val
     """A slot that adds up to two bits."""
     if all(isinstance(bit, Lane) for bit in row) and len(row) == 2:
         pins = [source[bit.number] for bit in row if isinstance(bit, Lane) for source in (inputs.a, inputs.w)]
-        return Slot(0x6996, *pins)
+        return Slot(truth_table(lambda a, b, c, d: (a & b) ^ (c & d)) if inputs.both else 0x6996, *pins)
     pins, offsets = [], []
     for bit in (*row, None, None)[:2]:
         constant = not isinstance(bit, Wire)

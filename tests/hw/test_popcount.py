@@ -36,7 +36,9 @@ def words(rng: np.random.Generator, lanes: int, count: int) -> list[tuple[int, i
     return pairs
 
 
-def counted(lanes: int, a: int, w: int, matches: bool) -> int:
+def counted(lanes: int, a: int, w: int, matches: bool, both: bool = False) -> int:
+    if both:
+        return (a & w).bit_count()
     differ = (a ^ w).bit_count()
     return lanes - differ if matches else differ
 
@@ -98,6 +100,10 @@ def test_popcount_counts_with_its_latency(lanes: int) -> None:
         dut = Popcount(lanes, matches=matches, levels=levels, longest=16, target=target)
         expected = [counted(lanes, a, w, matches) for a, w in pairs]
         assert played(dut, pairs)[dut.latency :][: len(pairs)] == expected
+    for target in (GENERIC, ICE40):
+        dut = Popcount(lanes, both=True, target=target)
+        expected = [counted(lanes, a, w, False, both=True) for a, w in pairs]
+        assert played(dut, pairs)[dut.latency :][: len(pairs)] == expected
 
 
 def played(dut: Popcount, pairs: list[tuple[int, int]]) -> list[int]:
@@ -135,16 +141,15 @@ def test_carry_slots_equal_expressions(tmp_path: Path) -> None:
     """For every input, by SAT: chains of the ECP5 against long additions, and these against plain sums."""
     text, pairs = [_PLAIN.format(n=n, w=n.bit_length()) for n in (3, 7, 10, 23)], []
     for lanes in (1, 2, 3, 7, 10, 23):
-        for matches in (True, False):
+        for kind, product in enumerate(({"matches": False}, {"matches": True}, {"both": True})):
             for longest in (8, 24):
-                names = [f"p{lanes}_{matches:d}_{longest}_{target.name}" for target in (ECP5, GENERIC)]
+                names = [f"p{lanes}_{kind}_{longest}_{target.name}" for target in (ECP5, GENERIC)]
                 for name, target in zip(names, (ECP5, GENERIC)):
-                    options = {"matches": matches, "levels": 0, "longest": longest}
-                    unit = Popcount(lanes, target=target, **options)
+                    unit = Popcount(lanes, target=target, levels=0, longest=longest, **product)
                     (tmp_path / f"{name}.il").write_text(to_rtlil(unit, name))
                 pairs.append((names[1], names[0]))
             if lanes in (3, 7, 10):
-                pairs.append((f"plain{lanes}_{matches:d}", names[1]))
+                pairs.append((f"plain{lanes}_{kind}", names[1]))
     (tmp_path / "plain.v").write_text("\n".join(text))
     reads = ["read_verilog plain.v", *(f"read_rtlil {file.name}" for file in sorted(tmp_path.glob("*.il")))]
     assert unequal(pairs, [*reads, *YOSYS_CELLS], tmp_path) == []
@@ -159,6 +164,9 @@ module plain{n}_1(input [{n}-1:0] a, input [{n}-1:0] w, output [{w}-1:0] count);
   wire [{w}-1:0] other;
   plain{n}_0 inner(a, w, other);
   assign count = {n} - other;
+endmodule
+module plain{n}_2(input [{n}-1:0] a, input [{n}-1:0] w, output [{w}-1:0] count);
+  plain{n}_0 inner(a & w, {n}'b0, count);
 endmodule
 """
 

@@ -33,6 +33,8 @@ MVUS: list[tuple[str, Levels, Range, int, int, int]] = [
     ("lookup", (-3, -1, 1, 3), UINT2, 8, 2, 230),
     ("lookup", tuple(range(-4, 4)), UINT2, 8, 2, 305),
     ("lut_x", tuple(range(-8, 8)), UINT2, 8, 4, 490),
+    ("bits", tuple(range(-2, 2)), UINT2, 16, 2, 295),
+    ("planes2", (-3, -1, 1, 3), UINT2, 16, 2, 300),
     ("shiftsum", (-3, -2, -1, 0, 1, 2, 3), INT8, 8, 2, 510),
 ]
 

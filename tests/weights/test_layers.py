@@ -80,6 +80,8 @@ def test_depthwise_convolution_is_exact(form: str, case: tuple[str, Range]) -> N
         ((-1, 0, 1), Range(0, 255), 16, "ternary"),
         ((-4, -2, -1, 0, 1, 2, 4), Range(-128, 127), 16, "pow2"),
         ((-3, -1, 1, 3), Range(0, 255), 16, "odd"),
+        ((-3, -1, 1, 3), Range(0, 3), 32, "planes2"),
+        ((-2, -1, 0, 1), Range(0, 3), 32, "bits"),
         (tuple(range(-8, 8)), Range(0, 3), 16, "lut_x"),
     ],
 )

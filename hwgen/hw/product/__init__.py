@@ -6,6 +6,12 @@ lut      LUTs and carry chains only
 pair     two products of one multiplication in a hard multiplier
 pair_lut the same in LUTs
 generic  whatever synthesis infers
+lut_x    lut with the roles turned, for activations narrower than the weights (xrows)
+bits     popcounts of weights' bit planes AND activations' bit planes
+xnor     a popcount, for bipolar weights and bits
+planes   a popcount for every bit plane of the activations, for weights of signs only; planes2, planes3
+bipolar  activations passed or complemented inside carry slots; what that shares with other sums of powers
+         of two is in terms and join
 
 More forms stand beside the weight codes that they serve (weights/code).
 """

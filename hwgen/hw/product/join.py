@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Value
+import numpy as np
+from amaranth.hdl import C, Cat, Module, Value
 
 from hwgen.hw import carry
 from hwgen.hw.product.form import Term, range_of, register, tree_depth
@@ -43,6 +44,47 @@ def join(m: Module, groups: Sequence[Scaled], *, target: Target) -> Scaled:
             following.append(row[-1].delayed(m))
         row = following
     return row[0]
+
+
+def difference_depth(plus: int, minus: int) -> int:
+    """Registers in `difference` of so many sums."""
+    return max(join_depth(plus), join_depth(minus)) + 1 if minus else join_depth(plus)
+
+
+def difference(m: Module, plus: Sequence[Scaled], minus: Sequence[Scaled], *, target: Target) -> Term:
+    """Sum of `plus` less the sum of `minus`, none of which has a carry; at scale 0."""
+    depth = max(join_depth(len(plus)), join_depth(len(minus)))
+    wholes = []
+    for groups in (plus, minus):
+        if not groups:
+            nothing = np.zeros(1, dtype=np.int64)
+            wholes.append(Term(C(0, 1), nothing, nothing))
+            continue
+        whole = join(m, groups, target=target)
+        for _ in range(depth - join_depth(len(groups)) if minus else 0):
+            whole = whole.delayed(m)
+        value = Cat(C(0, whole.scale), whole.term.value)
+        value = value.as_signed() if whole.term.value.shape().signed else value
+        wholes.append(Term(value, whole.term.low << whole.scale, whole.term.high << whole.scale))
+    first, second = wholes
+    if not minus:
+        return first
+    bounds = first.low - second.high, first.high - second.low
+    shape = range_of(*bounds)
+    total = carry.subtract(m, first.value, second.value, shape.width, target=target)
+    return Term(register(m, total, shape, "difference"), *bounds)
+
+
+def difference_cost(
+    plus: Sequence[tuple[int, int]], minus: Sequence[tuple[int, int]], target: Target
+) -> Resources:
+    """Estimate of `difference`; (width, scale) of each sum."""
+    total = join_cost(plus, target) + join_cost(minus, target)
+    if not minus:
+        return total
+    width = max(wide + scale for wide, scale in (*plus, *minus))
+    late = abs(join_depth(len(plus)) - join_depth(len(minus))) * width
+    return total + Resources(lut4=target.adder_luts(width + 1, "subtract"), ff=width + 1 + late)
 
 
 def _joined(m: Module, low: Scaled, high: Scaled, target: Target) -> Scaled:

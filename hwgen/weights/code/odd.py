@@ -7,6 +7,7 @@ Zhou et al., "DoReFa-Net: Training Low Bitwidth Convolutional Neural Networks wi
 from __future__ import annotations
 
 from hwgen.hw.product.form import Levels
+from hwgen.hw.product.planes import ThreeSignsForm, TwoSignsForm
 from hwgen.hw.product.terms import Terms, TermsForm
 from hwgen.numeric.ranges import Range
 from hwgen.targets import Target
@@ -41,4 +42,4 @@ class Odd(TermsCode):
 
     name = "odd"
     splits = OddForm
-    forms = (OddForm,)
+    forms = (OddForm, TwoSignsForm, ThreeSignsForm)

@@ -8,20 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import C, Cat, Module, Value
+from amaranth.hdl import Cat, Module, Value
 
-from hwgen.hw import carry
 from hwgen.hw.product.form import (
     Levels,
     ProductForm,
     Sum,
     Term,
     product_bounds,
-    range_of,
-    register,
     tree_depth,
 )
-from hwgen.hw.product.join import Scaled, join, join_cost, join_depth
+from hwgen.hw.product.join import Scaled, difference, difference_cost, difference_depth
 from hwgen.hw.product.terms import Terms, TermsForm, centred
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5, Target
@@ -80,13 +77,8 @@ class TtqForm(ProductForm):
         total = Resources(lut4=sums, ff=accumulator.width)
         total += _TakenForm.sums_cost(simd, (0, 1), value, target) * 2
         width = centred(value).width + tree_depth(simd)
-        parts = _digits(scales_of(levels))
-        for part in parts:
-            total += join_cost([(width, shift) for shift, _ in part], target)
-        depths = [join_depth(len(part)) for part in parts]
-        total += Resources(ff=abs(depths[0] - depths[1]) * width)
-        wide = width + max(shift for part in parts for shift, _ in part) + 1
-        return total + Resources(lut4=target.adder_luts(wide, "subtract"), ff=wide)
+        plus, minus = ([(width, shift) for shift, _ in part] for part in _digits(scales_of(levels)))
+        return total + difference_cost(plus, minus, target)
 
     @classmethod
     def offset(cls, weights: np.ndarray, value: Range) -> np.ndarray:
@@ -94,7 +86,8 @@ class TtqForm(ProductForm):
 
     @property
     def latency(self) -> int:
-        return self.taken[0].latency + max(join_depth(len(part)) for part in _digits(self.scales)) + 1
+        plus, minus = _digits(self.scales)
+        return self.taken[0].latency + difference_depth(len(plus), len(minus))
 
     @property
     def word_bits(self) -> int:
@@ -110,24 +103,8 @@ class TtqForm(ProductForm):
         for which, (form, bounds) in enumerate(zip(self.taken, self.bounds)):
             (total,) = form.build(m, lanes, Cat(word[at] for at in range(which, len(word), 2)))
             sums.append(Term(total.value, *bounds))
-        parts = [[Scaled(sums[which], shift) for shift, which in part] for part in _digits(self.scales)]
-        late = max(join_depth(len(part)) for part in parts)
-        wholes = []
-        for part in parts:
-            if not part:
-                wholes.append(Term(C(0, 1), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)))
-                continue
-            whole = join(m, part, target=self.target)
-            for _ in range(late - join_depth(len(part))):
-                whole = whole.delayed(m)
-            term, scale = whole.term, whole.scale
-            value = Cat(C(0, scale), term.value)
-            value = value.as_signed() if term.value.shape().signed else value
-            wholes.append(Term(value, term.low << scale, term.high << scale))
-        plus, minus = wholes
-        shape = range_of(plus.low - minus.high, plus.high - minus.low)
-        total = carry.subtract(m, plus.value, minus.value, shape.width, target=self.target)
-        return [Sum(register(m, total, shape, "scaled"))]
+        plus, minus = ([Scaled(sums[which], shift) for shift, which in part] for part in _digits(self.scales))
+        return [Sum(difference(m, plus, minus, target=self.target).value)]
 
 
 class Ttq(Code):
