@@ -5,9 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import codes, mlperf, tool
+from bench import bnn, codes, mlperf, tool
 
-BENCHES: dict[str, Callable[[], None]] = {"tool": tool.main, "mlperf": mlperf.main, "codes": codes.main}
+BENCHES: dict[str, Callable[[], None]] = {
+    "tool": tool.main,
+    "mlperf": mlperf.main,
+    "codes": codes.main,
+    "bnn": bnn.main,
+}
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 A token is one pixel (all its channels). A unit makes its output pixels in raster order; pixel p
 starts once the pixel before it is done, the last input pixel it looks at has arrived, and every
 consumer has room by the time it comes out. Those are maxima of earlier times, so the schedule is exact
-for the given costs and found by firing whatever can fire. Join FIFOs are unbounded here and their largest filling is
-recorded: a FIFO of that depth never fills, so it never blocks, and with unbounded FIFOs in front
+for the given costs and found by firing whatever can fire. Join FIFOs are unbounded here and their largest
+filling is recorded: a FIFO of that depth never fills, so it never blocks, and with unbounded FIFOs in front
 of every join a pipeline of finite line buffers cannot dead-lock (each unit waits only for units
 before it, or for a consumer that itself waits for nothing but what already arrived).
 """

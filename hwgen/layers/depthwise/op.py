@@ -2,71 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from hwgen.ir.node import IllegalNode, Node
+from hwgen.ir.node import IllegalNode
 from hwgen.ir.tensor import Tensor
-from hwgen.layers.window import Window
-from hwgen.numeric.ranges import Range
-from hwgen.numeric.rounding import Ints
-from hwgen.numeric.staircase import Staircase
+from hwgen.layers.weighted import Weighted
 
 
 @dataclass(eq=False, kw_only=True)
-class Depthwise(Node):
+class Depthwise(Weighted):
     """acc[y, x, c] = bias[c] + sum over (i, j) of weights[i, j, c] * in[y*sy + i - top, x*sx + j - left, c]
 
-    and out = act(acc) if there is an activation. One output per input channel: importers turn a
-    channel multiplier above 1 into a `conv`. weights: int (KH, KW, C); bias: int (C,).
+    One output per input channel: importers turn a channel multiplier above 1 into a `conv`.
+    weights: int (KH, KW, C). bias: int (C,).
     """
 
     kind: ClassVar[str] = "depthwise"
-    weights: Ints
-    bias: Ints
-    window: Window = field(default_factory=Window)
-    pad_value: int = 0
-    act: Staircase | None = None
-
-    def acc_bounds(self, x: Range) -> tuple[Ints, Ints]:
-        """(lo, hi), each (C,): what each channel's accumulator can reach, from the actual weights."""
-        x = x | Range(self.pad_value, self.pad_value) if any(self.window.pad) else x
-        positive = np.maximum(self.weights, 0).sum(axis=(0, 1))
-        negative = np.minimum(self.weights, 0).sum(axis=(0, 1))
-        return positive * x.lo + negative * x.hi + self.bias, positive * x.hi + negative * x.lo + self.bias
-
-    @cached_property
-    def levels(self) -> tuple[int, ...]:
-        """Sorted distinct weights."""
-        return tuple(int(each) for each in np.unique(self.weights))
-
-    @cached_property
-    def raw_act(self) -> Staircase:
-        """The activation of the accumulator without its bias: hardware adds no bias, its steps have moved."""
-        if self.act is None:
-            raise IllegalNode(f"{self.name}: has no activation")
-        return self.act.shifted(self.bias)
+    summed: ClassVar[tuple[int, ...]] = (0, 1)
 
     def infer(self, inputs: list[Tensor]) -> Tensor:
         (x,) = inputs
         if self.weights.shape != (*self.window.kernel, x.shape[2]) or self.bias.shape != (x.shape[2],):
             raise IllegalNode(f"{self.name}: weights {self.weights.shape} do not fit an input of {x.shape}")
-        height, width = self.window.output_size(x.shape[:2], self.name)
-        lo, hi = self.acc_bounds(x.range)
-        acc = Range(int(lo.min()), int(hi.max()))
-        return Tensor(
-            self.output, (height, width, x.shape[2]), self.act.range if self.act else acc, self.source
-        )
-
-    def macs(self, inputs: list[Tensor]) -> int:
-        height, width = self.window.output_size(inputs[0].shape[:2], self.name)
-        return height * width * int(np.prod(self.weights.shape))
-
-    def weight_count(self) -> int:
-        return int(self.weights.size)
+        return self.made(x)
 
     def describe(self) -> str:
         return str(self.window)
