@@ -17,6 +17,7 @@ from hwgen.flow import tools
 from hwgen.frontend.load import RUNTIMES
 from hwgen.support.errors import HwgenError, UnsupportedError, UsageError
 from hwgen.support.progress import Console, silent
+from hwgen.support.table import table
 
 MODEL = click.argument("model", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -135,10 +136,8 @@ def boards_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    for row in rows:
-        budget = row["budget"]
-        parts = ", ".join(f"{value:,} {key}" for key, value in budget.items() if value)
-        click.echo(f"{row['name']:<12}{row['title']:<34}{parts}")
+    has = [", ".join(f"{value:,} {key}" for key, value in row["budget"].items() if value) for row in rows]
+    click.echo("\n".join(table([(row["name"], row["title"], what) for row, what in zip(rows, has)])))
 
 
 @cli.command()
@@ -149,11 +148,13 @@ def doctor(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    for row in rows:
-        if row["found"]:
-            click.echo(f"  ok       {row['tool']:<16}{row['version']:<22}{row['path']}")
-        else:
-            click.echo(f"  missing  {row['tool']:<16}needed for {row['needed_for']}: {row['how_to_get']}")
+    found = [("ok", *(str(row[key]) for key in ("tool", "version", "path"))) for row in rows if row["found"]]
+    missing = [
+        ("missing", str(row["tool"]), f"needed for {row['needed_for']}: {row['how_to_get']}")
+        for row in rows
+        if not row["found"]
+    ]
+    click.echo("\n".join([*table(found), *table(missing)]))
 
 
 @cli.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.support.files import write_atomic
+from hwgen.support.table import table
 
 NAME = "report.json"
 RESOURCES = ("lut4", "ff", "dsp", "bram", "spram")
@@ -108,14 +109,7 @@ def _table(report: dict[str, Any]) -> str:
                 *(f"{used[r]:,}" for r in ("lut4", "ff", "dsp", "bram")),
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    left = {0, 1, 3}
-    return "\n".join(
-        "  ".join(
-            cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))
-        ).rstrip()
-        for row in rows
-    )
+    return "\n".join(table(rows, right=set(range(len(head))) - {0, 1, 3}))
 
 
 def render_model(facts: dict[str, Any]) -> str:
@@ -134,11 +128,6 @@ def render_model(facts: dict[str, Any]) -> str:
         shape = "x".join(map(str, layer["shape"]))
         counts = [f"{layer[key]:,}" if layer[key] else "" for key in ("weights", "macs")]
         rows.append((layer["name"], layer["kind"], shape, f"[{lo}, {hi}]", *counts, layer["what"]))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    right = {4, 5}
-    lines.append("")
-    for row in rows:
-        cells = (c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths)))
-        lines.append("  ".join(cells).rstrip())
+    lines += ["", *table(rows, right={4, 5})]
     lines += [f"note: {note}" for note in facts.get("notes", ())]
     return "\n".join(lines)
