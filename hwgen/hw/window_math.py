@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import accumulate
 from typing import Literal
 
@@ -226,10 +226,7 @@ class WindowGeometry:
             # A pixel is a few words, which wait in the producer's queue: they come in one burst.
             reading = self.repeat * self.blocks
             return -(-(self.blocks + READABLE_AFTER + reading + WRITABLE_AFTER) // reading)
-        rows = self.least_rows
-        while self.interval(rows) > self.cycles:
-            rows += 1
-        return rows
+        return _full_pace(self)
 
     @property
     def depth(self) -> int:
@@ -253,6 +250,15 @@ class WindowGeometry:
     def max_rows_free(self) -> int:
         """Most slots that can be free; more than `slots` where rows are skipped before they arrive."""
         return self.slots + max(0, *(free - need for need, free in zip(self.needed, self.freed[1:])))
+
+
+@cache
+def _full_pace(geometry: WindowGeometry) -> int:
+    """Fewest rows without a loss of pace; planners ask again and again for equal geometries."""
+    rows = geometry.least_rows
+    while geometry.interval(rows) > geometry.cycles:
+        rows += 1
+    return rows
 
 
 def window_depth(
