@@ -25,7 +25,7 @@ def test_keyword_spotting_on_twenty_recordings(models: Path, tmp_path: Path) -> 
     y = np.load(models / "tflite_vectors" / "kws_ref_model_kws01_outputs.npz")["y"][:20]
     path = models / "mlperf_tiny" / "kws_ref_model.tflite"
     assert np.array_equal(hwgen.load(path).run(x), y)
-    result = verified(path, tmp_path, 5000, x)
+    result = verified(path, tmp_path, 20000, x)
     assert result["exact"]["samples"] == 20
 
 
