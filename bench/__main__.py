@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import bnn, codes, mlperf, tool
+from bench import bnn, codes, mlperf, popcount, tool
 
 BENCHES: dict[str, Callable[[], None]] = {
     "tool": tool.main,
     "mlperf": mlperf.main,
     "codes": codes.main,
+    "popcount": popcount.main,
     "bnn": bnn.main,
 }
 
