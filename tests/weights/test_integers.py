@@ -19,8 +19,8 @@ NAMES = [form.name for form in CODES["intk"].forms if form.name != "generic"]
 
 
 @pytest.mark.parametrize("form", NAMES)
-def test_every_product_of_small_widths(form: str) -> None:
-    """All weights times all activations, up to 3 bits each, signed or not."""
+def test_products_of_small_widths(form: str) -> None:
+    """All weights, 1 to 3 bits, signed or not, times 24 of the pairs of such activations."""
     ranges = [Range.bits(width, signed) for width in (1, 2, 3) for signed in (False, True)]
     for weight, value in itertools.product(ranges, ranges):
         levels = tuple(range(weight.lo, weight.hi + 1))

@@ -9,7 +9,7 @@ import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value
 
 from hwgen.hw.popcount import add_popcount, popcount_cost, popcount_latency
-from hwgen.hw.product.form import Levels, ProductForm, Sum, chain_luts, register
+from hwgen.hw.product.form import Levels, ProductForm, Sum, register
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5, Target
 from hwgen.targets.resources import Resources
@@ -50,7 +50,7 @@ class XnorForm(ProductForm):
         cls, simd: int, levels: Levels, value: Range, accumulator: Range, *, target: Target = ECP5
     ) -> Resources:
         counted, width = _counted(simd, target), accumulator.width
-        total = Resources(lut4=chain_luts(width) if target.instances else width + 1, ff=width)
+        total = Resources(lut4=target.adder_luts(width, "accumulate"), ff=width)
         if simd > counted:
             total += Resources(lut4=1, ff=popcount_latency(counted, matches=False, target=target))
         return total + popcount_cost(counted, matches=False, target=target)
