@@ -13,6 +13,8 @@ from amaranth.hdl import Module, Signal, Value, signed
 
 from hwgen.targets.resources import Resources
 
+Pair = tuple[Value, Value]
+
 
 @dataclass(frozen=True)
 class RamShape:
@@ -31,6 +33,7 @@ class Target:
     multiplications are left to synthesis.
     rom_shapes: aspect ratios of a block RAM used as a ROM, widest first.
     dsp: signed operand widths of the hard multiplier, or None.
+    halves: operand width, signed or not, of the two products that it does instead of one, or 0.
     bram_luts: LUT4s worth spending to save one block RAM, the exchange rate between the ROM forms.
 
     The costs here are those of a plain LUT4 with a carry beside it and no distributed RAM.
@@ -41,6 +44,7 @@ class Target:
     inferred: bool = False
     rom_shapes: tuple[RamShape, ...] = (RamShape(36, 512),)
     dsp: tuple[int, int] | None = None
+    halves: int = 0
     bram_luts: int = 100
 
     @property
@@ -75,4 +79,15 @@ class Target:
         held_b = Signal.like(b, name="product_b", reset_less=True)
         result = Signal(signed(width), name="product", reset_less=True)
         m.d.sync += [held_a.eq(a), held_b.eq(b), result.eq(held_a * held_b)]
+        return result
+
+    def two_products(self, m: Module, a: Pair, b: Pair, width: int) -> Pair:
+        """`a[0] * b[0]` and `a[1] * b[1]`, each as `product` gives it."""
+        return self.product(m, a[0], b[0], width), self.product(m, a[1], b[1], width)
+
+    def product_sum(self, m: Module, a: Pair, b: Pair, width: int) -> Value:
+        """`a[0] * b[0] + a[1] * b[1]` modulo 2**`width`, registered: latency 3."""
+        result = Signal(signed(width), name="product_sum", reset_less=True)
+        first, second = self.two_products(m, a, b, width)
+        m.d.sync += result.eq(first + second)
         return result

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 
 from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Signal, Value, signed
 
-from hwgen.targets.base import RamShape, Target
+from hwgen.targets.base import Pair, RamShape, Target
 from hwgen.targets.resources import Resources
 
 MULTIPLIER_BITS = 16  # both operands of SB_MAC16, each signed or not
 PRODUCT_BITS = 32
+HALF_BITS = 8  # operands of the two products that it does instead
+HALF_PRODUCT_BITS = 16
 
 #: Share of a layer's flip-flops that do not lie behind a LUT of their own (measured; they take a cell each).
 LONE_FLIPFLOPS = 0.25
@@ -26,6 +28,8 @@ _CONTROLS = (
     "ADDSUBTOP", "ADDSUBBOT", "OHOLDTOP", "OHOLDBOT", "CI", "ACCUMCI", "SIGNEXTIN",
 )  # fmt: skip
 
+_WIDE = ("OUTPUT_SELECT", "LOWERINPUT", "CARRYSELECT")  # parameters of two bits
+
 
 def multiplier(m: Module, a: Value, b: Value, width: int) -> Value:
     """`a * b` modulo 2**`width` in one SB_MAC16, registers before and after: latency 2.
@@ -33,36 +37,69 @@ def multiplier(m: Module, a: Value, b: Value, width: int) -> Value:
     a, b: at most 16 bits, signed or not. The register after is that of the 16x16 product (PIPELINE REG2);
     what follows it to the pins is wiring.
     """
-    wide_a, wide_b = (_extended(value) for value in (a, b))
+    whole = Signal(PRODUCT_BITS, name="whole")
+    setting = {"PIPELINE_16x16_MULT_REG2": 1, "TOPOUTPUT_SELECT": 3, "BOTOUTPUT_SELECT": 3}
+    signs = a.shape().signed, b.shape().signed
+    _cell(m, _extended(a, MULTIPLIER_BITS), _extended(b, MULTIPLIER_BITS), whole, signs, setting)
     result = Signal(signed(min(width, PRODUCT_BITS)), name="product")
-    pins: dict[str, object] = {
-        "i_CLK": ClockSignal(),
-        "i_CE": C(1, 1),
-        "i_A": wide_a,
-        "i_B": wide_b,
-        "i_C": C(0, 16),
-        "i_D": C(0, 16),
-        **{f"i_{pin}": C(0, 1) for pin in _CONTROLS},
-        "o_O": (whole := Signal(PRODUCT_BITS, name="whole")),
-        "p_A_REG": C(1, 1),
-        "p_B_REG": C(1, 1),
-        "p_PIPELINE_16x16_MULT_REG2": C(1, 1),
-        "p_TOPOUTPUT_SELECT": C(3, 2),
-        "p_BOTOUTPUT_SELECT": C(3, 2),
-        "p_A_SIGNED": C(a.shape().signed, 1),
-        "p_B_SIGNED": C(b.shape().signed, 1),
-    }
-    m.submodules += Instance("SB_MAC16", **pins)
     m.d.comb += result.eq(whole)
     return result
 
 
-def _extended(value: Value) -> Value:
+def two_multipliers(m: Module, a: Pair, b: Pair, width: int, *, total: bool = False) -> Pair:
+    """`a[0] * b[0]` and `a[1] * b[1]` modulo 2**`width` in one SB_MAC16: latency 2, as above.
+
+    a, b: at most 8 bits, signed or not, both of `a` alike and both of `b`. total: the second result is
+    the sum of both products instead, one clock later: the first goes from its pins back in at C, to the
+    adder behind the second.
+    """
+    whole, results = Signal(PRODUCT_BITS, name="whole"), (Signal(signed(width)), Signal(signed(width)))
+    setting = {"MODE_8x8": 1, "TOP_8x8_MULT_REG": 1, "BOT_8x8_MULT_REG": 1, "PIPELINE_16x16_MULT_REG1": 1}
+    setting |= {"BOTOUTPUT_SELECT": 2, "TOPOUTPUT_SELECT": 2}
+    if total:
+        setting |= {"TOPADDSUB_UPPERINPUT": 1, "TOPADDSUB_LOWERINPUT": 1, "TOPOUTPUT_SELECT": 1}
+    low, high = whole[:HALF_PRODUCT_BITS], whole[HALF_PRODUCT_BITS:]
+    wide_a, wide_b = (Cat(_extended(value, HALF_BITS) for value in pair) for pair in (a, b))
+    signs = a[0].shape().signed, b[0].shape().signed
+    _cell(m, wide_a, wide_b, whole, signs, setting, c=low if total else None)
+    m.d.comb += [results[0].eq(low.as_signed()), results[1].eq(high.as_signed())]
+    return results
+
+
+def _cell(
+    m: Module,
+    a: Value,
+    b: Value,
+    out: Signal,
+    signs: tuple[bool, bool],
+    setting: dict[str, int],
+    c: Value | None = None,
+) -> None:
+    """An SB_MAC16 with registers at A and B; setting: its other parameters, by default 0."""
+    pins: dict[str, object] = {
+        "i_CLK": ClockSignal(),
+        "i_CE": C(1, 1),
+        "i_A": a,
+        "i_B": b,
+        "i_C": C(0, 16) if c is None else c,
+        "i_D": C(0, 16),
+        **{f"i_{pin}": C(0, 1) for pin in _CONTROLS},
+        "o_O": out,
+        "p_A_REG": C(1, 1),
+        "p_B_REG": C(1, 1),
+        **{f"p_{name}": C(value, 1 + name.endswith(_WIDE)) for name, value in setting.items()},
+        "p_A_SIGNED": C(signs[0], 1),
+        "p_B_SIGNED": C(signs[1], 1),
+    }
+    m.submodules += Instance("SB_MAC16", **pins)
+
+
+def _extended(value: Value, width: int) -> Value:
     """`value` sign- or zero-extended to an operand's width."""
     shape = value.shape()
-    if shape.width > MULTIPLIER_BITS:
-        raise ValueError(f"operand of {shape} does not fit a {MULTIPLIER_BITS}-bit multiplier input")
-    pad = MULTIPLIER_BITS - shape.width
+    if shape.width > width:
+        raise ValueError(f"operand of {shape} does not fit a {width}-bit multiplier input")
+    pad = width - shape.width
     return Cat(value, value[-1].replicate(pad) if shape.signed else C(0, pad))
 
 
@@ -94,9 +131,16 @@ class Ice40Up(Ice40):
 
     name: str = "ice40up"
     dsp: tuple[int, int] | None = (MULTIPLIER_BITS, MULTIPLIER_BITS)
+    halves: int = HALF_BITS
 
     def product(self, m: Module, a: Value, b: Value, width: int) -> Value:
         return multiplier(m, a, b, width)
+
+    def two_products(self, m: Module, a: Pair, b: Pair, width: int) -> Pair:
+        return two_multipliers(m, a, b, width)
+
+    def product_sum(self, m: Module, a: Pair, b: Pair, width: int) -> Value:
+        return two_multipliers(m, a, b, width, total=True)[1]
 
 
 ICE40 = Ice40()

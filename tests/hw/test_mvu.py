@@ -16,8 +16,11 @@ from hwgen.targets import ECP5, GENERIC
 from hwgen.weights.code import FORMS
 
 INT8, UINT8, WIDE = Range(-128, 127), Range(0, 255), Range(-255, 255)
-NAMES = ("generic", "dsp", "dsp2", "pair", "lut", "pair_lut")
+NAMES = ("generic", "dsp", "dsp2", "dsp8", "dsp8_lanes", "pair", "lut", "pair_lut")
 PAIRS = ("pair", "pair_lut")  # forms that want two lanes or more
+
+
+NARROW = ("dsp8", "dsp8_lanes")  # operands of 8 bits
 
 
 def check(
@@ -64,6 +67,8 @@ def test_mvu_is_a_matrix_vector_product(form: str, shape: tuple[int, int, int, i
     if form in PAIRS and simd == 1:
         inputs, simd = 2 * inputs, 2 * simd
     for value, weight in RANGES:
+        if form in NARROW and value == WIDE:
+            continue
         weights = mixed(rng, weight, (outputs, inputs))
         dut = MVU(weights, simd=simd, pe=pe, value=value, form=FORMS[form], target=GENERIC)
         check(dut, mvu_groups(dut, mixed(rng, value, (4, inputs))), rng)
@@ -120,9 +125,12 @@ def test_bad_arguments_are_named() -> None:
         MVU(weights.astype(float), simd=2, pe=2, value=INT8, target=GENERIC)
     with pytest.raises(ValueError, match="does not fit"):
         MVU(weights, simd=2, pe=2, value=Range(-(1 << 20), 1 << 20), target=ECP5)
+    for name in NARROW:
+        with pytest.raises(ValueError, match="more than 8 bits"):
+            MVU(weights, simd=2, pe=2, value=Range(-1, 255), form=FORMS[name], target=GENERIC)
     with pytest.raises(ValueError, match="overlap by"):
         MVU(weights * 127, simd=2, pe=2, value=Range(0, 8191), form=FORMS["dsp2"], target=ECP5)
-    for name in ("dsp2", "pair"):
+    for name in ("dsp2", "dsp8", "pair"):
         with pytest.raises(ValueError, match="depthwise"):
             VVU(weights, pe=2, value=INT8, form=FORMS[name], target=ECP5)
 
@@ -142,6 +150,7 @@ def test_cost_follows_the_form() -> None:
         )
         for name in NAMES
     }
-    assert [cost[name].dsp for name in ("dsp", "dsp2", "pair", "lut")] == [64, 32, 36, 0]
+    dsps = {"dsp": 64, "dsp2": 32, "dsp8": 32, "dsp8_lanes": 32, "pair": 36, "lut": 0}
+    assert {name: cost[name].dsp for name in dsps} == dsps
     assert cost["dsp"].lut4 < cost["pair"].lut4 < cost["dsp2"].lut4 < cost["lut"].lut4
     assert cost["pair_lut"].lut4 < 0.95 * cost["lut"].lut4

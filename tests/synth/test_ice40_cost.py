@@ -19,6 +19,7 @@ from test_ice40 import synthesised
 from hwgen.hw import carry
 from hwgen.hw.mvu import MVU, accumulator_range, reducer_cost
 from hwgen.hw.product import DspForm, ProductForm, RowsForm
+from hwgen.hw.product.halves import HalvesForm, HalvesOfLanesForm
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ICE40, ICE40UP, Target
 
@@ -69,6 +70,10 @@ def test_adders(tmp_path: Path) -> None:
 MVUS = [
     (DspForm, ICE40UP, 1, 1, Range(-127, 127)),
     (DspForm, ICE40UP, 4, 1, Range(-8, 7)),
+    (HalvesForm, ICE40UP, 1, 2, Range(-127, 127)),
+    (HalvesForm, ICE40UP, 4, 2, Range(-8, 7)),
+    (HalvesOfLanesForm, ICE40UP, 4, 1, Range(-127, 127)),
+    (HalvesOfLanesForm, ICE40UP, 2, 2, Range(-128, 127)),
     (RowsForm, ICE40, 1, 1, Range(-127, 127)),
     (RowsForm, ICE40UP, 4, 1, Range(-127, 127)),
     (RowsForm, ICE40, 4, 2, Range(-8, 7)),
@@ -94,7 +99,8 @@ def test_mvu_estimate(
             **options,
         )
     )
-    assert cells["SB_MAC16"] == guess.dsp == (simd * pe if form is DspForm else 0)
+    products = {DspForm: simd * pe, HalvesForm: simd * pe // 2, HalvesOfLanesForm: simd * pe // 2}
+    assert cells["SB_MAC16"] == guess.dsp == products.get(form, 0)
     assert real.bram == guess.bram
     assert abs(guess.lut4 - real.lut4) <= 0.2 * real.lut4 + 15, (guess, real)
     assert abs(guess.ff - real.ff) <= 0.2 * real.ff + 15, (guess, real)

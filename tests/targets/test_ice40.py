@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import re
 import subprocess
@@ -18,14 +19,19 @@ from amaranth.hdl import Shape
 sys.path.insert(0, str(Path(__file__).parents[1] / "hw"))
 
 import verilated
+from reducerbench import case, mvu_groups
+from test_mvu import mixed
 from test_ram import accesses
 from verilated import Case, first_mismatches
 
 from hwgen.emit.verilog import to_rtlil
 from hwgen.flow import netlist, tools
-from hwgen.hw.multiply import Multiplier
+from hwgen.hw.multiply import Multiplier, TwoProducts
+from hwgen.hw.mvu import MVU
+from hwgen.hw.product.halves import HalvesForm, HalvesOfLanesForm
 from hwgen.hw.ram import Ram, block_count
 from hwgen.hw.rom import Rom, rom_cost
+from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5, ICE40, ICE40UP, target
 from hwgen.targets.resources import Resources
 
@@ -55,6 +61,31 @@ def products() -> dict[str, Case]:
     return cases
 
 
+def two_products() -> dict[str, Case]:
+    """Both products, and their sum, with every mixture of signs and at all ends of the ranges."""
+    rng = np.random.default_rng(3)
+    cases = {}
+    for a, b in itertools.product((Shape(8, True), Shape(8, False), Shape(5, True)), repeat=2):
+        ends = [[-(1 << s.width - 1) if s.signed else 0, (1 << s.width - s.signed) - 1] for s in (a, b)]
+        corners = np.array(list(itertools.product(*ends, *ends)))  # a0, b0, a1, b1
+        noise = rng.integers([e[0] for e in ends] * 2, [e[1] + 1 for e in ends] * 2, (60, 4))
+        rows = np.concatenate([corners, noise])
+        ports = {
+            name: (rows[:, at] & ((1 << shape.width) - 1)).tolist()
+            for at, (name, shape) in enumerate(zip(("a0", "b0", "a1", "b1"), (a, b, a, b)))
+        }
+        first, second = (rows[:, 0] * rows[:, 1]).tolist(), (rows[:, 2] * rows[:, 3]).tolist()
+        late: list[None] = [None, None]
+        cases[f"{a} {b}"] = Case(
+            TwoProducts(a, b, 16, total=False, target=ICE40UP),
+            ports,
+            {"y0": [*late, *first][: len(rows)], "y1": [*late, *second][: len(rows)]},
+        )
+        sums = [None, *late, *(x + y for x, y in zip(first, second))][: len(rows)]
+        cases[f"{a} {b} sum"] = Case(TwoProducts(a, b, 16, total=True, target=ICE40UP), ports, {"y1": sums})
+    return cases
+
+
 @pytest.mark.sim
 @pytest.mark.parametrize("model", ["hwgen", "yosys"])
 def test_sb_mac16_multiplies_after_two_clocks(model: str, tmp_path: Path, monkeypatch: Any) -> None:
@@ -69,12 +100,34 @@ def test_sb_mac16_multiplies_after_two_clocks(model: str, tmp_path: Path, monkey
         (tmp_path / "models").mkdir()
         (tmp_path / "models" / "SB_MAC16.v").write_text(body)
         monkeypatch.setattr(verilated, "MODELS", tmp_path / "models")
-    assert first_mismatches(products(), tmp_path) == {}
+    assert first_mismatches(products() | two_products(), tmp_path) == {}
+
+
+@pytest.mark.sim
+def test_two_products_of_one_cell_in_an_mvu(tmp_path: Path) -> None:
+    """Exact, clock by clock, with gaps and without, beside the generic target's sums."""
+    cases, rng, uint8 = {}, np.random.default_rng(6), Range(0, 255)
+    narrow, full = Range(-127, 127), Range(-128, 127)
+    for form, simd, pe, value, weight in (
+        (HalvesForm, 1, 2, full, full),
+        (HalvesForm, 3, 4, uint8, narrow),
+        (HalvesOfLanesForm, 2, 1, full, narrow),
+        (HalvesOfLanesForm, 3, 2, Range(0, 15), full),
+        (HalvesOfLanesForm, 6, 1, uint8, full),
+    ):
+        weights, x = mixed(rng, weight, (4, 2 * simd)), mixed(rng, value, (30, 2 * simd))
+        dut = MVU(weights, simd=simd, pe=pe, value=value, form=form, rom="bram", target=ICE40UP)
+        cases[f"{form.name} {simd} {pe} {value}"] = case(
+            dut, mvu_groups(dut, x), rng, gaps=float(rng.choice([0, 0.3]))
+        )
+    assert first_mismatches(cases, tmp_path, "HWGEN_PRIMITIVES") == {}
 
 
 def test_operands_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match="does not fit a 16-bit multiplier input"):
         to_rtlil(Multiplier(Shape(17, False), Shape(8, True), 20, target=ICE40UP), "dut")
+    with pytest.raises(ValueError, match="does not fit a 8-bit multiplier input"):
+        to_rtlil(TwoProducts(Shape(9, True), Shape(8, True), 16, total=False, target=ICE40UP), "dut")
 
 
 def synthesised(component: Any, folder: Path) -> tuple[Resources, Counter[str]]:

@@ -7,6 +7,7 @@ import numpy as np
 from hwgen.hw.product import DspForm, GenericForm, PackedForm, PairForm, PairRowsForm, RowsForm
 from hwgen.hw.product.bits import BitsForm
 from hwgen.hw.product.form import Levels, span
+from hwgen.hw.product.halves import HalvesForm, HalvesOfLanesForm
 from hwgen.hw.product.xrows import ActivationRowsForm
 from hwgen.weights.base import Code
 
@@ -17,7 +18,18 @@ class IntK(Code):
     """w as its own binary number. Products in hard multipliers or in AND rows on carry chains."""
 
     name = "intk"
-    forms = (DspForm, PackedForm, PairForm, RowsForm, ActivationRowsForm, BitsForm, PairRowsForm, GenericForm)
+    forms = (
+        DspForm,
+        PackedForm,
+        HalvesForm,
+        HalvesOfLanesForm,
+        PairForm,
+        RowsForm,
+        ActivationRowsForm,
+        BitsForm,
+        PairRowsForm,
+        GenericForm,
+    )
 
     def __init__(self, levels: Levels) -> None:
         super().__init__(levels)
