@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.hw.flow import FlowSignature
 from hwgen.hw.pe import ElementFactory, shared_total
 from hwgen.hw.product import DspForm, ProductForm
-from hwgen.hw.product.form import Levels, product_bounds, range_of, register
+from hwgen.hw.product.form import Levels, bits_of, product_bounds, range_of, register
 from hwgen.hw.rom import Rom, cheapest_rom, rom_cost
 from hwgen.hw.stream import lanes_layout
+from hwgen.numeric.codes import Coded
 from hwgen.numeric.ranges import Range
 from hwgen.targets import Target
 from hwgen.targets.resources import Resources
@@ -47,6 +48,8 @@ class ReducerPipeline(wiring.Component):
             self.forms[kind] = kind(every, value=value, target=target)
         self.units = [(self.forms[kind], lanes_of, weights) for kind, lanes_of, weights in units]
         self.shared = self._common()
+        if isinstance(value, Coded) and len(self.forms) > 1:
+            raise ValueError("activations that carry codes go to units of one form")
         content = np.concatenate([form.encode(weights) for form, _, weights in self.units], axis=1)
         self.rom = Rom(content, form=rom, target=target)
         self.form_latency = max(form.latency for form in self.forms.values())
@@ -81,12 +84,12 @@ class ReducerPipeline(wiring.Component):
         words: Value = rom.data
         for _ in range(self.word_latency - rom.latency):
             words = register(m, words, name="word")
-        x = Value.cast(self.i.payload)
+        x, lane = self._lanes(), self.units[0][0].lane
         for _ in range(self.word_latency):
             x = register(m, x, name="x")
         flags = self._flags(m)
 
-        word_at, bits = 0, self.value.width
+        word_at, bits = 0, lane.width
         factories = {
             form: ElementFactory(form, self.accumulator, target=self.target) for form in self.forms.values()
         }
@@ -112,6 +115,19 @@ class ReducerPipeline(wiring.Component):
             self.o.last.eq(1),
         ]
         return m
+
+    def _lanes(self) -> Value:
+        """The activations as forms take them; codes are translated here, once for all units."""
+        x, bits = Value.cast(self.i.payload), self.value.width
+        if not isinstance(self.value, Coded):
+            return x
+        (form,) = self.forms.values()
+        words = np.zeros(1 << bits, dtype=np.int64)
+        words[self.value.lo : self.value.hi + 1] = form.translated()
+        rows = bits_of(words, form.lane.width).T
+        planes = [sum(int(bit) << at for at, bit in enumerate(row)) for row in rows]
+        codes = [x[at : at + bits] for at in range(0, len(x), bits)]
+        return Cat(C(plane, 1 << bits).bit_select(code, 1) for code in codes for plane in planes)
 
     def _flags(self, m: Module) -> list[tuple[Value, Value, Value]]:
         """(valid, not first, last) after 0, 1, 2 .. clocks; only valid is reset."""

@@ -27,7 +27,7 @@ class ProcessingElement(wiring.Component):
         self.accumulator = accumulator
         super().__init__(
             {
-                "x": In(form.simd * form.value.width),
+                "x": In(form.simd * form.lane.width),
                 "word": In(form.word_bits),
                 "keep": In(1),
                 "enable": In(1),
@@ -38,7 +38,7 @@ class ProcessingElement(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         form, width = self.form, self.accumulator.width
-        lanes = split_lanes(self.x, form.value)
+        lanes = split_lanes(self.x, form.lane)
         totals = []
         for each in form.build(m, lanes, self.word):
             total = Signal(signed(width), name="total", reset_less=True)

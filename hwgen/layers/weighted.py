@@ -11,6 +11,7 @@ import numpy as np
 from hwgen.ir.node import IllegalNode, Node
 from hwgen.ir.tensor import Tensor
 from hwgen.layers.window import Window
+from hwgen.numeric.codes import Coded, reach
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import Ints
 from hwgen.numeric.staircase import Staircase
@@ -21,7 +22,8 @@ class Weighted(Node):
     """acc = bias + sum of weights times what the window sees; out = act(acc), or acc without one.
 
     Pixels outside the image have the value `pad_value` (the input's zero point; the -zero_point*sum(w) term
-    is part of `bias`). weights: the model's weight zero point already subtracted; `summed` are the axes that
+    is part of `bias`). values: where the input carries codes, what code 0, 1, .. stands for; `pad_value` is a
+    code then. weights: the model's weight zero point already subtracted; `summed` are the axes that
     an output adds over. bias: int, one an output.
     """
 
@@ -31,10 +33,24 @@ class Weighted(Node):
     window: Window = field(default_factory=Window)
     pad_value: int = 0
     act: Staircase | None = None
+    values: tuple[int, ...] | None = None
+
+    def seen(self, x: Range) -> Range:
+        """The range of the input with what its codes stand for, if it carries codes."""
+        if self.values is None:
+            return x
+        if x.lo < 0 or x.hi >= len(self.values):
+            raise IllegalNode(f"{self.name}: {len(self.values)} values for the codes {x}")
+        return Coded(x.lo, x.hi, self.values[x.lo : x.hi + 1])
+
+    def decoded(self, x: Ints) -> Ints:
+        """What elements of the input stand for."""
+        return x if self.values is None else np.array(self.values, dtype=np.int64)[x]
 
     def acc_bounds(self, x: Range) -> tuple[Ints, Ints]:
         """(lo, hi), one an output: what its accumulator can reach, from the actual weights."""
         x = x | Range(self.pad_value, self.pad_value) if any(self.window.pad) else x
+        x = reach(self.seen(x))
         positive = np.maximum(self.weights, 0).sum(axis=self.summed)
         negative = np.minimum(self.weights, 0).sum(axis=self.summed)
         return positive * x.lo + negative * x.hi + self.bias, positive * x.hi + negative * x.lo + self.bias

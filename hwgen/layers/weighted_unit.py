@@ -16,6 +16,7 @@ from hwgen.ir.tensor import Tensor
 from hwgen.layers.activation import activation_cost
 from hwgen.layers.folding import Folding, Stage, drain_cost, window_cost, window_stage
 from hwgen.layers.weighted import Weighted
+from hwgen.numeric.codes import Coded
 from hwgen.targets.base import Target
 from hwgen.targets.resources import Resources
 from hwgen.weights.code import FORMS
@@ -66,7 +67,12 @@ def unit(
 
 def products(node: Weighted, x: Tensor, simd: int, pe: int, target: Target) -> list[str]:
     """Forms of products of `simd` lanes for `pe` outputs that share them."""
-    return [name for name, form in FORMS.items() if form.suits(node.levels, x.range, simd, pe, target)]
+    value = node.seen(x.range)
+    return [
+        name
+        for name, form in FORMS.items()
+        if form.coded == isinstance(value, Coded) and form.suits(node.levels, value, simd, pe, target)
+    ]
 
 
 def interval(geometry: WindowGeometry) -> int:
@@ -94,7 +100,7 @@ def cost(
         lanes=folding.simd,
         depth=node.weights.size // (simd * folding.pe),
         levels=node.levels,
-        value=x.range,
+        value=node.seen(x.range),
         accumulator=acc,
         target=target,
     )

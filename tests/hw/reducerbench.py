@@ -9,6 +9,7 @@ from verilated import Case
 
 from hwgen.hw.mvu import MVU, ReducerPipeline
 from hwgen.hw.vvu import VVU
+from hwgen.numeric.codes import Coded
 
 
 def pack(values: np.ndarray, width: int) -> int:
@@ -20,10 +21,15 @@ def mvu_groups(dut: MVU, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """(words, sums) of every group for pixels x (N, K)."""
     words = x.reshape(len(x), -1, dut.simd)
     return [
-        with_shared(dut, words[n], dut.weights[g : g + dut.pe] @ x[n] + dut.offset[g : g + dut.pe])
-        for n in range(len(x))
+        with_shared(dut, words[n], dut.weights[g : g + dut.pe] @ y + dut.offset[g : g + dut.pe])
+        for n, y in enumerate(meant(dut, x))
         for g in range(0, len(dut.weights), dut.pe)
     ]
+
+
+def meant(dut: MVU, x: np.ndarray) -> np.ndarray:
+    """What activations stand for: themselves, or the values of their codes."""
+    return np.array(dut.value.values)[x - dut.value.lo] if isinstance(dut.value, Coded) else x
 
 
 def with_shared(dut: MVU, words: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

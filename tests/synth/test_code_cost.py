@@ -11,11 +11,16 @@ from test_mvu_cost import assert_near, synthesised
 
 from hwgen.hw.mvu import MVU, reducer_cost
 from hwgen.hw.product.form import Levels
+from hwgen.numeric.codes import Coded
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5
 from hwgen.weights.code import FORMS
 
 INT8, UINT8, UINT2 = Range(-128, 127), Range(0, 255), Range(0, 3)
+CODED = (
+    Coded(0, 7, (0, 1, 2, 4, 8, 16, 32, 64)),
+    Coded(0, 6, (-4, -2, -1, 0, 1, 2, 4)),
+)
 BIPOLAR, TERNARY, UP_TO_4 = (-1, 1), (-1, 0, 1), (-4, -2, -1, 0, 1, 2, 4)
 
 # form, levels, activations, simd, pe, most LUT4 sites: weights' ROM, accumulators and control included
@@ -35,6 +40,9 @@ MVUS: list[tuple[str, Levels, Range, int, int, int]] = [
     ("lut_x", tuple(range(-8, 8)), UINT2, 8, 4, 490),
     ("bits", tuple(range(-2, 2)), UINT2, 16, 2, 295),
     ("planes2", (-3, -1, 1, 3), UINT2, 16, 2, 300),
+    ("shift", (-128, -77, -9, 0, 5, 127), CODED[0], 8, 2, 800),  # 8 bits by shifts of 0 to 6: 48 a product
+    ("shift", tuple(range(-8, 8)), CODED[0], 8, 4, 1000),
+    ("shift", tuple(range(-8, 8, 2)), CODED[1], 8, 2, 340),
     ("shiftsum", (-3, -2, -1, 0, 1, 2, 3), INT8, 8, 2, 510),
 ]
 
@@ -56,6 +64,7 @@ def test_form_estimate(
     }
     dut = MVU(weights, **options)
     real, _ = synthesised(dut, tmp_path)
+    assert real.dsp == 0
     depth = weights.size // (simd * pe)
     estimate = reducer_cost(**options, lanes=simd, depth=depth, levels=levels, accumulator=dut.accumulator)
     assert_near(estimate, real)

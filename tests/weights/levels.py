@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.hw.product.form import Levels
+from hwgen.numeric.codes import Coded
 
 POOL: dict[str, Levels] = {
     "bipolar": (-1, 1),
@@ -26,6 +27,16 @@ POOL: dict[str, Levels] = {
     "unsigned": (0, 1, 2, 3),
     "four bits": tuple(range(-8, 8)),
 }
+
+
+CODED = (
+    Coded(0, 7, (0, 1, 2, 4, 8, 16, 32, 64)),
+    Coded(0, 6, (-4, -2, -1, 0, 1, 2, 4)),
+    Coded(0, 3, (1, 2, 8, 64)),
+    Coded(0, 8, (-64, -16, -4, -1, 0, 1, 4, 16, 64)),
+    Coded(0, 15, (0, *(1 << k for k in range(15)))),
+)
+"""Activations that carry codes of powers of two."""
 
 
 def weights_of(levels: Levels, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from levels import POOL, weights_of
+from levels import CODED, POOL, weights_of
 from reducerbench import mvu_groups
 from test_mvu import check, mixed
 
 from hwgen.hw.mvu import MVU
 from hwgen.hw.product.form import ProductForm
+from hwgen.numeric.codes import Coded
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5, GENERIC
 from hwgen.weights.code import CODES, FORMS
 
-VALUES = (Range(0, 255), Range(-8, 7), Range(0, 3), Range(-1, 1), Range(0, 1), Range(0, 5))
-TRIED = {"dsp", "dsp2", "dsp8", "dsp8_lanes", "pair", "lut", "pair_lut", "generic"}  # by tests/hw/test_mvu.py
+VALUES = (Range(0, 255), Range(-8, 7), Range(0, 3), Range(-1, 1), Range(0, 1), Range(0, 5), *CODED)
+TRIED = {"dsp", "dsp2", "pair", "lut", "pair_lut", "generic"}  # by tests/hw/test_mvu.py, at greater length
 SIMDS = (1, 4), (2, 5), (3, 8)
 
 
 def suits(form: type[ProductForm], name: str, value: Range, simd: int) -> bool:
-    return form.suits(POOL[name], value, simd, 2, ECP5)
+    return form.coded == isinstance(value, Coded) and form.suits(POOL[name], value, simd, 2, ECP5)
 
 
 #: forms with the levels that they suit, for some activations

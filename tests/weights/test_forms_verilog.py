@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from levels import POOL, weights_of
+from levels import CODED, POOL, weights_of
 from reducerbench import case, mvu_groups
 from test_forms import TRIED, suits
 from test_mvu import mixed
@@ -17,7 +17,7 @@ from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5
 from hwgen.weights.code import FORMS
 
-VALUES = (Range(0, 15), Range(-4, 3), Range(0, 3), Range(0, 1))
+VALUES = (Range(0, 15), Range(-4, 3), Range(0, 3), Range(0, 1), *CODED[:2])
 
 
 def cases(rng: np.random.Generator) -> dict[str, Case]:
@@ -27,7 +27,7 @@ def cases(rng: np.random.Generator) -> dict[str, Case]:
         options = [
             (name, value, simd)
             for name in POOL
-            for value, simd in zip(VALUES, (3, 4, 2, 4))
+            for value, simd in zip(VALUES, (3, 4, 2, 4, 4, 3))
             if suits(FORMS[form], name, value, simd)
         ]
         for name, value, simd in (options[0], options[-1]):

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from levels import POOL, weights_of
+from levels import CODED, POOL, weights_of
 from streambench import Bench, beats
 from test_forms import TRIED, suits
 
@@ -21,13 +21,14 @@ from hwgen.layers.depthwise import hw as depthwise_hw
 from hwgen.layers.depthwise.op import Depthwise
 from hwgen.layers.folding import Folding
 from hwgen.layers.window import Window
+from hwgen.numeric.codes import Coded
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.staircase import from_function
 from hwgen.targets import ECP5, GENERIC
 from hwgen.weights.code import FORMS
 
 FOUND = [
-    (form, next((name, value) for name in POOL for value in (Range(0, 15), Range(0, 1))
+    (form, next((name, value) for name in POOL for value in (Range(0, 15), Range(0, 1), CODED[0])
                 if suits(FORMS[form], name, value, 2)))
     for form in sorted(set(FORMS) - TRIED)
 ]  # fmt: skip
@@ -52,6 +53,7 @@ def test_convolution_is_exact(form: str, case: tuple[str, Range]) -> None:
     weights = weights_of(POOL[name], (4, 2 * 2 * 4), rng).reshape(4, 2, 2, 4)
     node = Conv(name="conv", inputs=("x",), output="y", weights=weights, bias=rng.integers(-9, 9, 4),
                 window=Window((2, 2)))  # fmt: skip
+    node.values = value.values if isinstance(value, Coded) else None
     low, high = node.acc_bounds(value)
     node.act = from_function(lambda acc: np.clip(acc // 4, -8, 7), low, high)
     x = rng.integers(value.lo, value.hi + 1, (3, 4, 4))
@@ -65,6 +67,7 @@ def test_depthwise_convolution_is_exact(form: str, case: tuple[str, Range]) -> N
     weights = weights_of(POOL[name], (4, 4), rng).reshape(2, 2, 4)
     node = Depthwise(name="depthwise", inputs=("x",), output="y", weights=weights,
                      bias=rng.integers(-9, 9, 4), window=Window((2, 2)))  # fmt: skip
+    node.values = value.values if isinstance(value, Coded) else None
     low, high = node.acc_bounds(value)
     node.act = from_function(lambda acc: np.clip(acc // 2, -8, 7), low, high)
     x = rng.integers(value.lo, value.hi + 1, (3, 4, 4))

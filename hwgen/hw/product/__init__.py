@@ -2,12 +2,12 @@
 
 dsp      one hard multiplier a product
 dsp2     two products a hard multiplier, for two outputs that share their activations
-dsp8     two products of 8 bits a hard multiplier that splits into halves; dsp8_lanes: of one output (halves)
 lut      LUTs and carry chains only
 pair     two products of one multiplication in a hard multiplier
 pair_lut the same in LUTs
 generic  whatever synthesis infers
 lut_x    lut with the roles turned, for activations narrower than the weights (xrows)
+shift    the weight shifted by the activation's code, for activations that are powers of two
 bits     popcounts of weights' bit planes AND activations' bit planes
 xnor     a popcount, for bipolar weights and bits
 planes   a popcount for every bit plane of the activations, for weights of signs only; planes2, planes3

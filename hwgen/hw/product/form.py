@@ -16,6 +16,7 @@ from amaranth.hdl import Module, Signal, Value
 
 from hwgen.hw import carry
 from hwgen.hw.stream import shape_of
+from hwgen.numeric.codes import Coded, reach
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5, Target
 from hwgen.targets.resources import Resources
@@ -50,11 +51,15 @@ class ProductForm(ABC):
     single: ClassVar[type[ProductForm] | None] = None
     #: whether `build_shared` is to be taken off the sums
     shared: ClassVar[bool] = False
+    #: whether activations carry codes (numeric/codes.py), which `translated` turns into what lanes get
+    coded: ClassVar[bool] = False
 
     def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
         self.weights = np.asarray(weights, dtype=np.int64)
         if self.weights.ndim != 3 or self.weights.shape[0] != self.outputs:
             raise ValueError(f"{self.name}: weights must be ({self.outputs}, words, simd)")
+        if isinstance(value, Coded) != self.coded:
+            raise ValueError(f"{self.name}: activations {'must' if self.coded else 'must not'} carry codes")
         self.simd = self.weights.shape[2]
         self.value = value
         self.target = target
@@ -75,6 +80,15 @@ class ProductForm(ABC):
     def shared_cost(cls, simd: int, value: Range, accumulator: Range, *, target: Target = ECP5) -> Resources:
         """Estimate of what all units share."""
         return Resources()
+
+    @property
+    def lane(self) -> Range:
+        """Range of what `build` gets for each activation."""
+        return self.value
+
+    def translated(self) -> np.ndarray:
+        """What `build` gets for each code; for forms with `coded`, whose units share the translation."""
+        raise AssertionError(f"{self.name} takes no codes")
 
     @property
     @abstractmethod
@@ -126,7 +140,8 @@ def range_of(low: np.ndarray, high: np.ndarray) -> Range:
 
 def product_bounds(weights: np.ndarray, value: Range) -> tuple[np.ndarray, np.ndarray]:
     """Least and greatest `w * x` over x in `value`, for each weight."""
-    ends = weights * value.lo, weights * value.hi
+    values = reach(value)
+    ends = weights * values.lo, weights * values.hi
     return np.minimum(*ends), np.maximum(*ends)
 
 

@@ -191,20 +191,11 @@ class TermsForm(ProductForm):
     def sums_cost(cls, simd: int, levels: Levels, value: Range, target: Target) -> Resources:
         """`cost` without the accumulator."""
         digits, x, total = cls._split(levels), centred(value).width, Resources()
-        count, groups = -(-simd // 2), []
+        groups = []
         for digit, scale in zip(digits, cls._scales(digits)):
-            width = x + digit.shifts[-1] - scale
-            masks = len(digit.kind)
-            held = (x + digit.span + masks) * _registered(digits)
-            total += Resources(lut4=digit.luts(x), ff=held) * simd
-            row = 0 if fits(digit.kind, digit.kind) else width
-            masked = min(masks, 1) if row else 2 * min(masks, 1)
-            adder = target.adder_luts(width + 1, ("add", "accumulate", "add_rows")[masked])
-            total += Resources(lut4=row + adder, ff=width + 1) * (simd // 2)
-            total += Resources(lut4=width if masks else 0, ff=width) * (simd % 2)
-            total += tree_cost(count, width + (simd > 1), target)
-            total += Resources(ff=0 if cls.canonical else simd)
-            groups.append((width + (simd > 1) + tree_depth(count), scale))
+            cost, group = row_cost(digit, x, simd, scale, registered(digits), cls.canonical, target)
+            total += cost
+            groups.append(group)
         return total + join_cost(groups, target)
 
     @classmethod
@@ -226,7 +217,7 @@ class TermsForm(ProductForm):
     @property
     def latency(self) -> int:
         lanes = 1 + tree_depth(-(-self.simd // 2))
-        return _registered(self.digits) + lanes + join_depth(len(self.digits))
+        return registered(self.digits) + lanes + join_depth(len(self.digits))
 
     @property
     def lane_bits(self) -> int:
@@ -248,11 +239,10 @@ class TermsForm(ProductForm):
             for lane, x in enumerate(lanes):
                 first = lane * self.lane_bits + at
                 masked = self._masked(m, digit, x, word[first : first + digit.bits], scale)
-                row.append(_Bounded(masked, *self._bounds(lane, number, scale)))
+                row.append(Bounded(masked, *self._bounds(lane, number, scale)))
             at += digit.bits
             carries: list[Value] = []
-            terms = [self._pair(m, *pair, carries) for pair in zip(row[::2], row[1::2])]
-            terms += [self._single(m, each, carries) for each in row[len(row) // 2 * 2 :]]
+            terms = added(m, row, None if self.canonical else carries, target=self.target)
             root, spare = sum_tree(m, terms, target=self.target, carries=carries)
             groups.append(Scaled(root, scale, spare[0] if spare else None))
         whole = join(m, groups, target=self.target)
@@ -261,7 +251,7 @@ class TermsForm(ProductForm):
     def _masked(self, m: Module, digit: Digit, x: Value, code: Value, scale: int) -> Masked:
         term = digit.term(x, code)
         flip, take, value = term.flip, term.take, term.value
-        if _registered(self.digits):
+        if registered(self.digits):
             flip = flip if flip is None else register(m, flip, name="flip")
             take = take if take is None else register(m, take, name="take")
             value = register(m, value, name="moved")
@@ -273,30 +263,9 @@ class TermsForm(ProductForm):
         low, high = product_bounds(factors, self.centred)
         return low - (factors < 0), high - (factors < 0)
 
-    def _pair(self, m: Module, a: _Bounded, b: _Bounded, carries: list[Value]) -> Term:
-        """Two terms in one chain; the one with fewer masks first, in a row of LUTs where both have two."""
-        first, second = sorted((a.term, b.term), key=lambda term: len(term.kind))
-        carry = None
-        if not self.canonical:
-            flips = [each.flip for each in (first, second) if each.flip is not None]
-            carry = flips.pop() if flips else None
-            carries += [register(m, each, name="one") for each in flips]
-        if not fits(first.kind, second.kind):
-            first = Masked(first.plain())
-        low, high = a.low + b.low, a.high + b.high + (carry is not None)
-        shape = range_of(low, high)
-        total = add_terms(m, first, second, shape.width, target=self.target, carry=carry)
-        return Term(register(m, total, shape, "terms"), low, high)
-
-    def _single(self, m: Module, a: _Bounded, carries: list[Value]) -> Term:
-        if not self.canonical and a.term.flip is not None:
-            carries.append(register(m, a.term.flip, name="one"))
-        value = a.term.plain()[: range_of(a.low, a.high).width]
-        return Term(register(m, value, range_of(a.low, a.high), "row"), a.low, a.high)
-
 
 @dataclass(frozen=True)
-class _Bounded:
+class Bounded:
     """A lane's term and its bounds for each word."""
 
     term: Masked
@@ -304,9 +273,55 @@ class _Bounded:
     high: np.ndarray
 
 
-def _registered(digits: Sequence[Digit]) -> int:
+def added(m: Module, row: Sequence[Bounded], carries: list[Value] | None, *, target: Target) -> list[Term]:
+    """Sums of neighbours, one clock later. carries: gets the ones that complements lack, but for those that
+    an adder takes itself; None where `offset` has them."""
+    terms = [_pair(m, *pair, carries, target) for pair in zip(row[::2], row[1::2])]
+    return terms + [_single(m, each, carries) for each in row[len(row) // 2 * 2 :]]
+
+
+def _pair(m: Module, a: Bounded, b: Bounded, carries: list[Value] | None, target: Target) -> Term:
+    """Two terms in one chain; the one with fewer masks first, in a row of LUTs where both have two."""
+    first, second = sorted((a.term, b.term), key=lambda term: len(term.kind))
+    carry = None
+    if carries is not None:
+        flips = [each.flip for each in (first, second) if each.flip is not None]
+        carry = flips.pop() if flips else None
+        carries += [register(m, each, name="one") for each in flips]
+    if not fits(first.kind, second.kind):
+        first = Masked(first.plain())
+    low, high = a.low + b.low, a.high + b.high + (carry is not None)
+    shape = range_of(low, high)
+    total = add_terms(m, first, second, shape.width, target=target, carry=carry)
+    return Term(register(m, total, shape, "terms"), low, high)
+
+
+def _single(m: Module, a: Bounded, carries: list[Value] | None) -> Term:
+    if carries is not None and a.term.flip is not None:
+        carries.append(register(m, a.term.flip, name="one"))
+    value = a.term.plain()[: range_of(a.low, a.high).width]
+    return Term(register(m, value, range_of(a.low, a.high), "row"), a.low, a.high)
+
+
+def registered(digits: Sequence[Digit]) -> int:
     """Registers between multiplexers and adders."""
     return int(max(len(digit.steps) for digit in digits) > 1)
+
+
+def row_cost(
+    digit: Digit, x: int, simd: int, scale: int, held: int, canonical: bool, target: Target
+) -> tuple[Resources, tuple[int, int]]:
+    """Estimate of a term of `simd` lanes, `x` bits wide, and of their sum; (width, scale) of that."""
+    count, width, masks = -(-simd // 2), x + digit.shifts[-1] - scale, len(digit.kind)
+    total = Resources(lut4=digit.luts(x), ff=(x + digit.span + masks) * held) * simd
+    row = 0 if fits(digit.kind, digit.kind) else width
+    masked = min(masks, 1) if row else 2 * min(masks, 1)
+    adder = target.adder_luts(width + 1, ("add", "accumulate", "add_rows")[masked])
+    total += Resources(lut4=row + adder, ff=width + 1) * (simd // 2)
+    total += Resources(lut4=width if masks else 0, ff=width) * (simd % 2)
+    total += tree_cost(count, width + (simd > 1), target)
+    total += Resources(ff=0 if canonical else simd)
+    return total, (width + (simd > 1) + tree_depth(count), scale)
 
 
 def centred(value: Range) -> Range:

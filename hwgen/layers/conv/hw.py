@@ -21,7 +21,7 @@ def build(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) ->
         node.weights.reshape(node.outputs, -1),
         simd=folding.simd,
         pe=folding.pe,
-        value=window.out_value,
+        value=node.seen(window.out_value),
         form=FORMS[folding.product],
         target=target,
     )

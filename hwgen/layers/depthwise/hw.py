@@ -20,7 +20,7 @@ def build(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Targe
     vvu = VVU(
         node.weights.reshape(-1, node.outputs),
         pe=folding.pe,
-        value=window.out_value,
+        value=node.seen(window.out_value),
         form=FORMS[folding.product],
         target=target,
     )

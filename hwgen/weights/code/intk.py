@@ -7,7 +7,7 @@ import numpy as np
 from hwgen.hw.product import DspForm, GenericForm, PackedForm, PairForm, PairRowsForm, RowsForm
 from hwgen.hw.product.bits import BitsForm
 from hwgen.hw.product.form import Levels, span
-from hwgen.hw.product.halves import HalvesForm, HalvesOfLanesForm
+from hwgen.hw.product.shift import ShiftForm
 from hwgen.hw.product.xrows import ActivationRowsForm
 from hwgen.weights.base import Code
 
@@ -15,20 +15,20 @@ MAX_BITS = 16
 
 
 class IntK(Code):
-    """w as its own binary number. Products in hard multipliers or in AND rows on carry chains."""
+    """w as its own binary number. Products in hard multipliers or in AND rows on carry chains; with
+    activations that are powers of two, by shifting."""
 
     name = "intk"
     forms = (
         DspForm,
         PackedForm,
-        HalvesForm,
-        HalvesOfLanesForm,
         PairForm,
         RowsForm,
         ActivationRowsForm,
         BitsForm,
         PairRowsForm,
         GenericForm,
+        ShiftForm,
     )
 
     def __init__(self, levels: Levels) -> None:
