@@ -16,7 +16,7 @@ from hwgen.targets import ECP5, GENERIC
 from hwgen.weights.code import CODES, FORMS
 
 VALUES = (Range(0, 255), Range(-8, 7), Range(0, 3), Range(-1, 1), Range(0, 1), Range(0, 5), *CODED)
-TRIED = {"dsp", "dsp2", "pair", "lut", "pair_lut", "generic"}  # by tests/hw/test_mvu.py, at greater length
+TRIED = {"dsp", "dsp2", "dsp8", "dsp8_lanes", "pair", "lut", "pair_lut", "generic"}  # by tests/hw/test_mvu.py
 SIMDS = (1, 4), (2, 5), (3, 8)
 
 

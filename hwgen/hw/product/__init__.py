@@ -2,6 +2,7 @@
 
 dsp      one hard multiplier a product
 dsp2     two products a hard multiplier, for two outputs that share their activations
+dsp8     two products of 8 bits a hard multiplier that splits into halves; dsp8_lanes: of one output (halves)
 lut      LUTs and carry chains only
 pair     two products of one multiplication in a hard multiplier
 pair_lut the same in LUTs

@@ -7,6 +7,7 @@ import numpy as np
 from hwgen.hw.product import DspForm, GenericForm, PackedForm, PairForm, PairRowsForm, RowsForm
 from hwgen.hw.product.bits import BitsForm
 from hwgen.hw.product.form import Levels, span
+from hwgen.hw.product.halves import HalvesForm, HalvesOfLanesForm
 from hwgen.hw.product.shift import ShiftForm
 from hwgen.hw.product.xrows import ActivationRowsForm
 from hwgen.weights.base import Code
@@ -22,6 +23,8 @@ class IntK(Code):
     forms = (
         DspForm,
         PackedForm,
+        HalvesForm,
+        HalvesOfLanesForm,
         PairForm,
         RowsForm,
         ActivationRowsForm,
