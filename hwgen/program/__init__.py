@@ -1,0 +1,1 @@
+"""Programs of the systolic engine: instructions, the image that a flash holds, and a model that runs them."""
