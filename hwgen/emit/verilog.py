@@ -44,6 +44,11 @@ _STRIP = "".join(
     for flag in ("", "-modattr ")
     for attribute in ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
 )
+# Yosys runs every `always @*` once, at time 0, by an event on a register of its own in each module. Its
+# initial value makes one in Verilog-2005; in SystemVerilog it is there before any process starts to wait,
+# and what depends on constants and initial values only stays unknown. A non-blocking assignment comes when
+# they all wait.
+_TRIGGER = re.compile(r"^( *)reg (\\\S*dump_module\$\d+ ) = 0;$", re.MULTILINE)
 _TIMEOUT = 600.0
 
 
@@ -98,9 +103,10 @@ def rtlil_to_verilog(text: str, name: str, *, strip: bool = True) -> str:
             timeout=_TIMEOUT,
         )
         try:
-            return with_models((work / f"{base}.v").read_text())
+            text = (work / f"{base}.v").read_text()
         except OSError as error:
             raise ToolError("wrote no Verilog", where="yosys", hint="see `hwgen doctor`") from error
+    return with_models(_TRIGGER.sub(r"\1reg \2;\n\1initial \2<= 0;", text))
 
 
 def flat_ports(core: wiring.Component) -> dict[str, tuple[object, PortDirection]]:
