@@ -16,11 +16,12 @@ MODEL = FOLDER / "digits_small.tflite"
 
 
 def test_plan_fits_and_is_fast() -> None:
-    """Every hard multiplier is used, and so are the few block RAMs, at a thousand digits a second."""
-    design = hwgen.compile(MODEL, board="icebreaker", fps=1000)
-    cost, budget = design.plan.cost, design.board.budget
-    assert cost.dsp == budget.dsp == 8 and cost.bram <= 12 and cost.lut4 < 4000
-    assert design.clock_mhz == 36 and design.plan.schedule.cycles < 36_000
+    """Two products of a hard multiplier and what LUTs can add: over ten thousand digits a second."""
+    design = hwgen.compile(MODEL, board="icebreaker")
+    plan, budget = design.plan, design.board.budget
+    assert plan.cost.dsp <= budget.dsp == 8 and plan.cost.bram <= 12 and plan.cost.lut4 < 4212
+    assert design.clock_mhz == 36 and plan.schedule.interval <= 3456
+    assert "dsp8" in {unit.folding.product for unit in plan.units.values()}
 
 
 @pytest.mark.slow
@@ -42,14 +43,14 @@ def test_training_writes_the_committed_model(tmp_path: Path) -> None:
 @pytest.mark.pnr
 @pytest.mark.sim
 def test_exact_and_routed_for_icebreaker(tmp_path: Path) -> None:
-    design = hwgen.compile(MODEL, board="icebreaker", fps=1000, out=tmp_path)
+    design = hwgen.compile(MODEL, board="icebreaker", out=tmp_path)
     report = design.verify(samples=2)
     assert report["exact"]["mismatches"] == 0 and report["exact"]["samples"] == 2
     report = design.build()
-    assert report["fmax_mhz"] <= 50, "SB_MAC16 is not specified beyond 50 MHz"
+    assert 36 <= report["fmax_mhz"] <= 50, "SB_MAC16 is not specified beyond 50 MHz"
     used = {name: entry["used"] for name, entry in report["resources"].items()}
-    assert used["dsp"] == 8 and used["lut4"] < 3600 and used["bram"] == 10 and used["spram"] == 0
+    assert used["dsp"] <= 8 and used["lut4"] < 4700 and used["bram"] <= 12 and used["spram"] == 0
     assert report["bitstream"] == "digits_small.bin"
-    assert report["inferences_per_second"] > 1000
+    assert report["inferences_per_second"] > 10_000
     assert len((tmp_path / "digits_small.bin").read_bytes()) > 100_000
     assert np.isclose(report["clock_mhz"], 36)
