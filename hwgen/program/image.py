@@ -6,9 +6,9 @@ Header: eight 32-bit words, little endian:
     5 input bytes | output bytes << 20 (12 bits)   6 bytes after the header   7 CRC-32 (zlib) of words 0 to 6
         and of all that follows the header
 
-The program (16-bit words, little endian, an even number) follows, then the resident weights, which go to weight
-word 0 and on when the board starts, then what `Load` fetches; offsets of `Load` count from the header's first
-byte. Everything is padded to a multiple of four bytes.
+The program (16-bit words, little endian, an even number) follows, then the resident weights, which go to
+weight word 0 and on when the board starts, then what `Load` fetches; offsets of `Load` count from the
+header's first byte. Everything is padded to a multiple of four bytes.
 """
 
 from __future__ import annotations

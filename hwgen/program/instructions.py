@@ -6,10 +6,10 @@ loop advances, modulo 2^16: `deltas` makes them of strides.
 
 RUN computes tiles of outputs of one layer, block by block of `columns` output channels:
 
-    for t in tiles: for b in blocks:                      (accumulator banks alternate; weights restart each tile)
+    for t in tiles: for b in blocks:             (accumulator banks alternate; weights restart each tile)
         parameters = PARAMETER_WORDS weight words
-        for p1: for p0:                                   a pass; its weights: `rows` weight words, row 0 first
-            for n1: for n0:                               a step: one activation word x
+        for p1: for p0:                          a pass; its weights: `rows` weight words, row 0 first
+            for n1: for n0:                      a step: one activation word x
                 n = n1 * |n0| + n0
                 acc[n] = (0 if first pass, acc[n] << 7 if `widen` and p0 == 0, else acc[n]) + sums(n)
         then, while the next block is computed:
@@ -23,13 +23,13 @@ RUN computes tiles of outputs of one layer, block by block of `columns` output c
 
     requantised(a)[c]:  d = clip(a + bias[c]) to `operand` signed bits
                         q = (multiplier[c] * d + round * 2^(pre-1)) >> pre
-                        y = (q + 2^(shift[c]-1) - (q < 0 and `away`)) >> shift[c]          (q if shift[c] is 0)
+                        y = (q + 2^(shift[c]-1) - (q < 0 and `away`)) >> shift[c]         (q if shift[c] is 0)
                         clip(y + zero, lo, hi)
-    pre = multiplier bits less one, round = `twice`: TFLite's doubly rounded product; without, a plain one.
+    pre = bits of the multiplier, round = `twice`: TFLite's doubly rounded product; without, it is cut off.
 
-A column's parameters are 64 bits, lowest first: multiplier (28), shift (5), bias (28), 3 zeros. The four columns
-of a group lie in its 32-bit lane of the PARAMETER_WORDS words: low half, high half of the first column, then
-the next column's.
+A column's parameters are 64 bits, lowest first: multiplier (28), shift (5), bias (28), 3 zeros. The four
+columns of a group lie in its 32-bit lane of the PARAMETER_WORDS words: low half, high half of the first
+column, then the next column's.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Run(Instruction):
 
 @dataclass(frozen=True, kw_only=True)
 class Load(Instruction):
-    """Copy `words` weight words from the image, byte `high` * 2^16 + `low`, to weight word `w`; starts it only.
+    """Start to copy `words` weight words from the image's byte `high` * 2^16 + `low` to weight word `w`.
 
     Waits for the load before. words is stored as it is, 1 to 65,535.
     """
@@ -151,9 +151,12 @@ class Wait(Instruction):
 
 @dataclass(frozen=True, kw_only=True)
 class Take(Instruction):
-    """The input stream's bytes into memory: for each of `rows`, for each of `units`: `lead` fill bytes, `take`
-    bytes of the stream, `trail` fill bytes. A row's bytes fill whole words of `columns` bytes, one after the
-    other from `o`; `delta` is what is added to the address of a row's last word for the next row's first."""
+    """The input stream's bytes into memory.
+
+    For each of `rows`, for each of `units`: `lead` fill bytes, `take` bytes of the stream, `trail` fill bytes.
+    A row's bytes fill whole words of `columns` bytes, one after the other from `o`; `delta` is added to the
+    address of a row's last word to give the next row's first.
+    """
 
     opcode: ClassVar[int] = 4
     limits: ClassVar[dict[str, int]] = {"lead": 8, "take": 16, "trail": 8, "fill": 8}
@@ -183,8 +186,11 @@ class Fill(Instruction):
 
 @dataclass(frozen=True, kw_only=True)
 class Give(Instruction):
-    """Memory into the output stream: for each of `units`, the first `take` bytes from its address on; the next
-    unit's address is `delta` above. Addresses are those of whole words of `columns` bytes."""
+    """Memory into the output stream: for each of `units`, `take` bytes from its address on.
+
+    The first unit's address is `x`, the next one's is `delta` above its beginning; all are those of whole words
+    of `columns` bytes.
+    """
 
     opcode: ClassVar[int] = 6
     x: int
