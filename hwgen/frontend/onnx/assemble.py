@@ -9,6 +9,7 @@ import numpy as np
 
 from hwgen.frontend.onnx import constants
 from hwgen.frontend.onnx.context import ImportContext, Skipped
+from hwgen.frontend.onnx.edges import leave
 from hwgen.frontend.onnx.proto import Model
 from hwgen.ir.graph import Graph
 from hwgen.ir.node import IllegalNode
@@ -66,7 +67,7 @@ def assemble(model: Model, wanted: list[Operation], name: str, runtime: str) -> 
         _run(op, ctx, complaints)
     for position, output in enumerate(model.outputs):
         edge = Operation(len(model.nodes) + position, "output", "", output, (output,), (output,), {})
-        _guarded(edge, complaints, partial(ctx.leave, output, edge))
+        _guarded(edge, complaints, partial(leave, ctx, graph, output, edge))
     if complaints:
         raise UnsupportedError(complaints, hint=HINT)
     if not graph.nodes:

@@ -1,17 +1,17 @@
-"""Builds the graph while importers run: values by name, the order in which tensors stream, edges."""
+"""Builds the graph while importers run: values by name, the order in which tensors stream."""
 
 from __future__ import annotations
 
-from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwgen.frontend.onnx.edges import entering, input_edge
 from hwgen.frontend.onnx.proto import MAX_ELEMENTS, Model
 from hwgen.ir.graph import Graph
 from hwgen.ir.node import Node
-from hwgen.ir.tensor import Affine, Edge, HostChain, HostSoftmax, HostSteps, Shape, Tensor
+from hwgen.ir.tensor import HostSteps, Shape, Tensor
 from hwgen.layers.onnx_grid import gridded
 from hwgen.layers.onnx_values import (
     Codes,
@@ -20,7 +20,6 @@ from hwgen.layers.onnx_values import (
     Damaged,
     Entry,
     Grid,
-    HostTail,
     Index,
     Operation,
     Plane,
@@ -65,18 +64,7 @@ class ImportContext(Context):
             else:
                 self.values[name] = Const(array)
         for port in model.inputs:
-            entry = Entry(port.name, port.dims, port.dtype)
-            index = np.arange(int(np.prod(port.dims)), dtype=np.int32).reshape(port.dims)
-            if port.whole is not None:
-                entry.whole, entry.plane = True, Plane("int8", port.whole, entry=entry)
-                host = HostChain((0.0,), (1.0,))
-                source = PlaneSource(entry.plane)
-                self.values[port.name] = Real(source, lambda q: q.astype(np.float32), index, host=host)
-            elif port.dtype == "float32":
-                self.values[port.name] = Raw(entry, index)
-            else:
-                entry.plane = Plane(port.dtype, LIMITS[port.dtype], entry=entry)
-                self.values[port.name] = Quant(entry.plane, index)
+            self.values[port.name] = entering(port)
 
     # ---- reading inputs of operations
 
@@ -324,18 +312,9 @@ class ImportContext(Context):
         entry = plane.entry
         assert entry is not None
         height, width, channels = shape
-        axes, spread = transposition([(height, width, channels)], order.ravel())
         self.count(order.size)
         tensor = Tensor(f"input_{len(self.graph.inputs)}", (height, width, channels), plane.range, entry.name)
-        affine = None
-        if entry.scheme is not None:
-            affine = Affine(entry.scheme.scale, entry.scheme.zero_point, "even")
-        elif entry.whole:
-            affine = Affine(1.0, 0, "none")
-        edge = Edge(
-            entry.name, tensor.name, entry.dims[1:], entry.dtype, affine, spread, axes, steps=entry.steps
-        )
-        self.graph.add_input(edge, tensor)
+        self.graph.add_input(input_edge(entry, tensor, order), tensor)
         plane.tensor = tensor
         entry.where = np.empty(order.size, dtype=np.int32)
         entry.where[order.ravel()] = np.arange(order.size, dtype=np.int32)
@@ -367,42 +346,6 @@ class ImportContext(Context):
         if elements > MAX_ELEMENTS or self._elements > 8 * MAX_ELEMENTS:
             raise Unsupported(f"tensors of {self._elements} elements in all; too many for any board")
 
-    def leave(self, name: str, op: Operation) -> None:
-        """Declare a graph output."""
-        value = self.value(op, 0)
-        dtype, affine, chain, softmax = "float32", None, None, None
-        if isinstance(value, HostTail):
-            softmax = _host_softmax(value)
-            value = value.logits
-        if isinstance(value, (Const, Raw)):
-            raise Unsupported("does not depend on quantised values")
-        if isinstance(value, Real):
-            if value.host is None and self.runtime == "qonnx":
-                found, grid = gridded(self, op, value)
-                value = Real(PlaneSource(found.plane), value.chain, found.index)
-                value.host = HostChain(tuple(grid.shift.tolist()), tuple(grid.unit.tolist()))
-            if value.host is None:
-                raise Unsupported(
-                    "is a float that no DequantizeLinear makes; quantise the last layer's output "
-                    "(QuantizeLinear, DequantizeLinear)"
-                )
-            if isinstance(value.host, HostChain):
-                chain, scheme = value.host, Scheme(1.0, 0, "int32")
-            else:
-                affine, scheme = value.host, value.scheme or Scheme(value.host.scale, 0, "int32")
-            plane = value.source.once(self, op.inner(), None, scheme)
-        else:
-            plane, dtype = value.plane, value.dtype
-        tensor, positions = self.streamed(Quant(plane, value.index))
-        dims = value.index.shape
-        if not dims or dims[0] != 1 or positions.size != tensor.size:
-            raise Unsupported(f"has shape {dims}; the batch must stay first, with every element kept")
-        shapes = [tensor.shape] + [t.shape for t in self.graph.tensors.values() if t.size == tensor.size]
-        axes, spread = transposition(list(dict.fromkeys(shapes)), np.argsort(positions.ravel()))
-        self.graph.add_output(
-            Edge(name, tensor.name, dims[1:], dtype, affine, spread, axes, softmax, chain=chain)
-        )
-
 
 def whole_codes(array: NDArray) -> Codes | None:
     """A float constant that holds integers as such, with the scale 1 (FINN's models); else None."""
@@ -413,27 +356,3 @@ def whole_codes(array: NDArray) -> Codes | None:
         return None
     dtype = "int8" if q.min() >= -128 and q.max() <= 255 else "int16"
     return Codes(q, np.ones(1, np.float32), np.zeros(1, np.int64), 0, dtype)
-
-
-def _host_softmax(tail: HostTail) -> HostSoftmax:
-    if tail.axis == 0:
-        raise Unsupported("is a Softmax over the batch")
-    if tail.integer:
-        raise Unsupported("is a quantised Softmax; dequantise it")
-    if tail.scheme is None:
-        return HostSoftmax(tail.axis - 1)
-    affine = Affine(tail.scheme.scale, tail.scheme.zero_point, "even")
-    limits = tail.scheme.limits
-    return HostSoftmax(tail.axis - 1, affine, limits.lo, limits.hi, tail.from_integers)
-
-
-def transposition(shapes: list[Shape], order: NDArray) -> tuple[Shape, Shape]:
-    """(axes, spread): order = arange viewed as `spread`, transposed by `axes` to one of `shapes`, flat."""
-    for shape, axes in product(shapes, permutations(range(3))):
-        sizes = [0, 0, 0]
-        for place, axis in enumerate(axes):
-            sizes[axis] = shape[place]
-        seen = np.arange(order.size, dtype=np.int32).reshape(sizes).transpose(axes)
-        if np.array_equal(seen.ravel(), order):
-            return (axes[0], axes[1], axes[2]), (sizes[0], sizes[1], sizes[2])
-    raise Unsupported("the order of its elements is no transposition of an image")
