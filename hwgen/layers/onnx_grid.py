@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwgen.ir.tensor import HostChain
+from hwgen.layers.onnx_levels import power_table, stepped
 from hwgen.layers.onnx_values import (
     Context,
     Grid,
@@ -31,19 +32,23 @@ _NOISE = 2.0**-21
 """Rounding of a value by a few float32 operations, relative to the largest."""
 
 
-def gridded(ctx: Context, op: Operation, x: Real, padded: bool = False) -> tuple[Quant, Grid]:
-    """The integers behind a real and their grid; padded: one of them must be able to stand for 0.0."""
+def gridded(
+    ctx: Context, op: Operation, x: Real, padded: bool = False, coded: bool = False
+) -> tuple[Quant, Grid]:
+    """The integers behind a real and their grid; padded: one of them must be able to stand for 0.0.
+
+    coded: powers of two may come as codes."""
     if x.scheme is not None:
         return Quant(x.source.once(ctx, op.inner(), None, x.scheme), x.index), Grid.of(x.scheme)
     if not x.source.few or x.source.pixel_rows is not None:
-        raise Unsupported("a float that is not directly dequantised; quantise and dequantise it first")
+        x = stepped(ctx, op, x)
     q, values = value_tables(x)
     grid = even(values, q[:, 0])
     rising = grid is not None and x.source.bare and bool(np.all(grid.unit > 0))
     if grid is not None and rising and (not padded or grid.zero_point is not None):
         unit = Scheme(float(grid.unit[0]), 0, "int8")
         return Quant(x.source.once(ctx, op.inner(), None, unit), x.index), grid
-    return _regridded(ctx, op, x, q, values)
+    return _regridded(ctx, op, x, q, values, padded, coded)
 
 
 def gridded_real(value: Quant, grid: Grid) -> Real:
@@ -96,9 +101,15 @@ def even(values: NDArray[np.float64], first: Ints) -> Grid | None:
 
 
 def _regridded(
-    ctx: Context, op: Operation, x: Real, q: Ints, values: NDArray[np.float64]
+    ctx: Context,
+    op: Operation,
+    x: Real,
+    q: Ints,
+    values: NDArray[np.float64],
+    padded: bool,
+    coded: bool,
 ) -> tuple[Quant, Grid]:
-    """A staircase from the source's integers to multiples of one unit, 0 standing for 0.0."""
+    """A staircase from the source's integers to multiples of one unit, 0 standing for 0.0; or to codes."""
     unit = np.array([_unit(row) for row in values])
     if np.all(np.abs(unit - unit[0]) <= _NOISE * unit[0]):
         unit = np.broadcast_to(unit[:1], unit.shape)
@@ -106,12 +117,21 @@ def _regridded(
     room = _NOISE * np.abs(values).max(axis=1, keepdims=True)
     if np.abs(level).max() > MAX_LEVEL or np.any(np.abs(values - unit[:, None] * level) > room):
         raise Unsupported("activation values that are no multiples of one unit; quantise it first")
+    table = power_table(level, padded) if coded and np.all(unit == unit[0]) else None
+    if table is not None:
+        grid = Grid(unit[:1], np.zeros(1), values=table, exact=bool(np.all(values == unit[0] * level)))
+        level = np.searchsorted(table, level)
+        if x.source.bare and np.array_equal(level, q):
+            plane = x.source.once(ctx, op.inner(), None, Scheme(float(unit[0]), 0, "int8"))
+            return Quant(plane, x.index), grid
     x = settled(ctx, x)
     lo, last = x.source.lo[:, None], level.shape[1] - 1
     act = from_function(
         lambda i: np.take_along_axis(level, np.clip(i - lo, 0, last), axis=1), x.source.lo, x.source.hi
     )
     plane = x.source.once(ctx, op.inner(), act, Scheme(float(unit[0]), 0, "int8"))
+    if table is not None:
+        return Quant(plane, x.index), grid
     if np.all(unit == unit[0]):
         unit = unit[:1]
     return Quant(plane, x.index), Grid(unit, np.zeros(len(unit)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,31 @@ from hwgen.layers.onnx_values import Codes, Context, Damaged, Grid, Operation, P
 from hwgen.layers.requantize_onnx import LIMITS, Floats, Scheme
 from hwgen.layers.tflite_linear import MAX_WEIGHTS, spread
 from hwgen.layers.window import Window
+from hwgen.numeric.codes import reach
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import INT32_MAX, INT32_MIN, Ints
 from hwgen.numeric.staircase import Staircase, from_function
 
 MAX_IDENTITY = 1 << 22
 _ACC = Range(INT32_MIN, INT32_MAX)
+
+
+@dataclass(frozen=True)
+class Zero:
+    """What stands for 0.0 in a layer's input: a zero point, or the code of 0 among `values`."""
+
+    integer: int
+    values: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, grid: Grid) -> Zero:
+        """That of a grid; 0 where there is none and none is needed."""
+        return cls(grid.zero_point or 0, grid.values)
+
+    @property
+    def taken(self) -> int:
+        """What every activation has too much of."""
+        return 0 if self.values is not None else self.integer
 
 
 @dataclass(eq=False)
@@ -67,8 +87,9 @@ class LinearSource(Source):
         node = self.node
         if act is None and int((self.hi - self.lo).max()) * len(self.lo) <= MAX_IDENTITY:
             act = from_function(lambda acc: acc, self.lo, self.hi)
-        fields = {"weights": node.weights, "bias": node.bias, "window": node.window}
-        tensor = ctx.add(op, type(node), (self.x,), **fields, pad_value=node.pad_value, act=act)
+        fields: dict[str, Any] = {"weights": node.weights, "bias": node.bias, "window": node.window}
+        fields |= {"pad_value": node.pad_value, "values": node.values}
+        tensor = ctx.add(op, type(node), (self.x,), **fields, act=act)
         return Plane(out.dtype, tensor.range, tensor)
 
     def shifted(self, grid: Grid) -> NDArray[np.float64]:
@@ -76,13 +97,14 @@ class LinearSource(Source):
         if grid.unit.size > 1 and not isinstance(self.node, Depthwise):
             raise Unsupported("activations with a scale per channel; before this layer they need one scale")
         rest = grid.shift + (grid.zero_point or 0)
-        if not np.any(rest):
+        if grid.values is not None or not np.any(rest):
             return np.zeros(1)
         return self._summed(self.node.weights.astype(np.float64), rest)
 
     def largest(self, grid: Grid) -> NDArray[np.float64]:
         """(outputs,): what sums of w * (q + shift) and all their parts stay below, in size."""
-        ends = [np.abs(end + grid.shift) for end in (self.x.range.lo, self.x.range.hi)]
+        seen = reach(self.node.seen(self.x.range))
+        ends = [np.abs(end + grid.shift) for end in (seen.lo, seen.hi)]
         return self._summed(np.abs(self.node.weights.astype(np.float64)), np.maximum(*ends))
 
     def _summed(self, w: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -98,17 +120,24 @@ class LinearSource(Source):
         return self.node.infer([self.x]).shape
 
 
-def linear(w: Weights, bias: Ints, x: Tensor, zero_point: int, window: Window) -> LinearSource:
+def linear(w: Weights, bias: Ints, x: Tensor, zero: Zero, window: Window) -> LinearSource:
     """Dense convolution; w.q is (O, KH, KW, C)."""
-    total = bias - zero_point * w.q.reshape(w.outputs, -1).sum(axis=1)
+    total = bias - zero.taken * w.q.reshape(w.outputs, -1).sum(axis=1)
     node = Conv(
-        name="", inputs=(x.name,), output="", weights=w.q, bias=total, window=window, pad_value=zero_point
+        name="",
+        inputs=(x.name,),
+        output="",
+        weights=w.q,
+        bias=total,
+        window=window,
+        pad_value=zero.integer,
+        values=zero.values,
     )
     return LinearSource(node, x)
 
 
 def grouped(
-    w: Weights, bias: Ints, x: Tensor, zero_point: int, window: Window, dilation: tuple[int, int], groups: int
+    w: Weights, bias: Ints, x: Tensor, zero: Zero, window: Window, dilation: tuple[int, int], groups: int
 ) -> LinearSource:
     """Convolution of an ONNX kernel w.q (O, C/groups, KH, KW).
 
@@ -125,7 +154,7 @@ def grouped(
         raise Unsupported(f"with its groups and dilation filled up it has more than {MAX_WEIGHTS} weights")
     kernel = spread(w.q, dilation, (2, 3))
     if depthwise:
-        total = bias - zero_point * kernel.sum(axis=(1, 2, 3))
+        total = bias - zero.taken * kernel.sum(axis=(1, 2, 3))
         node = Depthwise(
             name="",
             inputs=(x.name,),
@@ -133,7 +162,8 @@ def grouped(
             weights=np.ascontiguousarray(kernel[:, 0].transpose(1, 2, 0)),
             bias=total,
             window=window,
-            pad_value=zero_point,
+            pad_value=zero.integer,
+            values=zero.values,
         )
         return LinearSource(node, x)
     full = np.zeros((outputs, *window.kernel, channels), dtype=np.int64)
@@ -141,7 +171,7 @@ def grouped(
     for g in range(groups):
         rows = slice(g * per_group, (g + 1) * per_group)
         full[rows, :, :, g * inner : (g + 1) * inner] = kernel[rows].transpose(0, 2, 3, 1)
-    return linear(Weights(full, w.scale), bias, x, zero_point, window)
+    return linear(Weights(full, w.scale), bias, x, zero, window)
 
 
 def int32_bias(array: NDArray | None, outputs: int) -> Ints:

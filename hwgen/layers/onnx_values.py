@@ -191,7 +191,9 @@ class Real:
     optimiser puts in place of Dequantize-op-Quantize, given the output's scheme; None where the
     chain is what runs. host: how a host turns the integers into these floats, if the graph ends here.
     noise: (rows, 1), how far off the integers the runtime's own float32 sums may seem, where they round in
-    an order of its own; None where chain is exactly what runs.
+    an order of its own; None where chain is exactly what runs. doubt: the chain with each approximated
+    function a little off. sign_of: the real whose Sign this is. rounds:
+    whether chain has a Round in it.
     """
 
     source: Source
@@ -201,17 +203,27 @@ class Real:
     fused: Callable[[Scheme], Fused | None] | None = None
     host: Affine | HostChain | None = None
     noise: NDArray | None = None
+    doubt: tuple[Chain, ...] = ()
+    sign_of: Real | None = None
+    rounds: bool = False
 
     def mapped(self, function: Callable[[Floats], Floats], step: HostStep | None = None) -> Real:
         """The values after a monotone elementwise float32 function; step: what a host would do for it."""
         inner, host = self.chain, None
         if isinstance(self.host, HostChain) and step is not None:
             host = replace(self.host, steps=(*self.host.steps, step))
-        return Real(self.source, lambda x: function(inner(x)), self.index, host=host, noise=self.noise)
+        doubt = tuple(_composed(function, other) for other in self.doubt)
+        chain = _composed(function, inner)
+        inexact: dict[str, Any] = {"noise": self.noise, "doubt": doubt, "rounds": self.rounds}
+        return Real(self.source, chain, self.index, host=host, **inexact)
 
     def viewed(self, index: Index) -> Real:
         """The same values in another order or shape."""
         return replace(self, index=index)
+
+
+def _composed(outer: Callable[[Floats], Floats], inner: Chain) -> Chain:
+    return lambda x: outer(inner(x))
 
 
 @dataclass(eq=False)
@@ -234,11 +246,15 @@ class Grid:
     """real = unit * (q + shift), float64, one row for all channels or one for each: what integers mean.
 
     Bipolar activations, {0, 1} as integers, have the shift -1/2. scheme: set for what QuantizeLinear made.
+    values: where the integers are codes, 0 and up, of values on the grid; real = unit * values[code] then.
+    exact: whether the floats lie on the grid without rounding, where that is known.
     """
 
     unit: NDArray
     shift: NDArray
     scheme: Scheme | None = None
+    values: tuple[int, ...] | None = None
+    exact: bool = True
 
     @classmethod
     def of(cls, scheme: Scheme) -> Grid:
@@ -248,6 +264,8 @@ class Grid:
     @property
     def zero_point(self) -> int | None:
         """The integer that stands for 0.0, if there is one and it is the same for all channels."""
+        if self.values is not None:
+            return self.values.index(0) if 0 in self.values else None
         zero = -float(self.shift[0])
         usable = abs(zero) <= MAX_ZERO and zero.is_integer() and np.all(self.shift == self.shift[0])
         return int(zero) if usable else None
@@ -294,8 +312,8 @@ class Context(Protocol):
     def dequantized(self, op: Operation, i: int) -> tuple[Quant, Scheme]:
         """Input i as the integers that a DequantizeLinear made real."""
 
-    def grid(self, op: Operation, i: int, padded: bool = False) -> tuple[Quant, Grid]:
-        """Input i as integers on a grid; padded: an integer must stand for 0.0."""
+    def grid(self, op: Operation, i: int, padded: bool = False, coded: bool = False) -> tuple[Quant, Grid]:
+        """Input i as integers on a grid; padded: an integer must stand for 0.0; coded: codes will do."""
 
     def entered_in_steps(self, entry: Entry, steps: HostSteps, limits: Range) -> Plane:
         """A float graph input as the integers that the host makes of it in steps."""

@@ -124,11 +124,11 @@ class ImportContext(Context):
             return Quant(plane, value.index), value.scheme
         return Quant(value.source.plane, value.index), value.scheme
 
-    def grid(self, op: Operation, i: int, padded: bool = False) -> tuple[Quant, Grid]:
-        """Input i as integers on a grid; padded: an integer must stand for 0.0."""
+    def grid(self, op: Operation, i: int, padded: bool = False, coded: bool = False) -> tuple[Quant, Grid]:
+        """Input i as integers on a grid; padded: an integer must stand for 0.0; coded: codes will do."""
         value = self.value(op, i)
         if self.runtime == "qonnx" and isinstance(value, Real):
-            return gridded(self, op, value, padded)
+            return gridded(self, op, value, padded, coded)
         quant, scheme = self.dequantized(op, i)
         return quant, Grid.of(scheme)
 

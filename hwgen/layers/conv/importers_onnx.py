@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwgen.ir.tensor import Affine, HostChain, HostStep
-from hwgen.layers.onnx_linear import LinearSource, Weights, grouped, int32_bias, linear, weights
+from hwgen.layers.onnx_linear import LinearSource, Weights, Zero, grouped, int32_bias, linear, weights
 from hwgen.layers.onnx_values import (
     Const,
     Context,
@@ -48,9 +48,9 @@ MakeSource = Callable[[Ints], LinearSource]
 
 def conv(op: Operation, ctx: Context) -> Value:
     """Conv between DequantizeLinear and QuantizeLinear."""
-    x, grid = ctx.grid(op, 0, padded(op))
+    x, grid = ctx.grid(op, 0, padded(op), coded=True)
     w = weights(ctx.codes(op, 1), 0)
-    build, arrange = _image_conv(op, ctx, x, w, grid.zero_point or 0)
+    build, arrange = _image_conv(op, ctx, x, w, Zero.of(grid))
     return _real(op, ctx, build, arrange, grid, w, _bias(op, ctx, 2), 1.0, 1.0)
 
 
@@ -59,7 +59,7 @@ def qlinear_conv(op: Operation, ctx: Context) -> Value:
     x = ctx.quant(op, 0)
     scheme, out = ctx.scheme(op, 1, x.dtype), ctx.scheme(op, 6, x.dtype)
     w = weights(ctx.codes_of(op, 3, 4, 5, 0), 0)
-    build, arrange = _image_conv(op, ctx, x, w, scheme.zero_point)
+    build, arrange = _image_conv(op, ctx, x, w, Zero(scheme.zero_point))
     source = build(int32_bias(ctx.array(op, 8, "bias") if op.has(8) else None, w.outputs))
     return integer_result(
         ctx, op, source, _integer_rule(scheme.scale, w.scale, out), out, arrange(source.shape(ctx))
@@ -68,9 +68,9 @@ def qlinear_conv(op: Operation, ctx: Context) -> Value:
 
 def gemm(op: Operation, ctx: Context) -> Value:
     """Gemm: alpha * A * B + beta * C with constant B and C."""
-    x, grid = ctx.grid(op, 0)
+    x, grid = ctx.grid(op, 0, coded=True)
     w = weights(ctx.codes(op, 1), 0 if op.integer("transB", 0) else 1)
-    build, arrange = _dense(op, ctx, x, w, grid.zero_point or 0)
+    build, arrange = _dense(op, ctx, x, w, Zero.of(grid))
     return _real(
         op, ctx, build, arrange, grid, w, _bias(op, ctx, 2), op.real("alpha", 1.0), op.real("beta", 1.0)
     )
@@ -78,9 +78,9 @@ def gemm(op: Operation, ctx: Context) -> Value:
 
 def matmul(op: Operation, ctx: Context) -> Value:
     """MatMul with a constant second factor of rank 2."""
-    x, grid = ctx.grid(op, 0)
+    x, grid = ctx.grid(op, 0, coded=True)
     w = weights(ctx.codes(op, 1), 1)
-    build, arrange = _dense(op, ctx, x, w, grid.zero_point or 0)
+    build, arrange = _dense(op, ctx, x, w, Zero.of(grid))
     return _real(op, ctx, build, arrange, grid, w, None, 1.0, 1.0)
 
 
@@ -89,7 +89,7 @@ def qlinear_matmul(op: Operation, ctx: Context) -> Value:
     x = ctx.quant(op, 0)
     scheme, out = ctx.scheme(op, 1, x.dtype), ctx.scheme(op, 6, x.dtype)
     w = weights(ctx.codes_of(op, 3, 4, 5, 1), 1)
-    build, arrange = _dense(op, ctx, x, w, scheme.zero_point)
+    build, arrange = _dense(op, ctx, x, w, Zero(scheme.zero_point))
     source = build(np.zeros(w.outputs, dtype=np.int64))
     return integer_result(
         ctx, op, source, _integer_rule(scheme.scale, w.scale, out), out, arrange(source.shape(ctx))
@@ -104,14 +104,14 @@ def qgemm(op: Operation, ctx: Context) -> Value:
     scheme, out = ctx.scheme(op, 1, x.dtype), ctx.scheme(op, 7, x.dtype)
     axis = 0 if op.integer("transB", 0) else 1
     w = weights(ctx.codes_of(op, 3, 4, 5, axis), axis)
-    build, arrange = _dense(op, ctx, x, w, scheme.zero_point)
+    build, arrange = _dense(op, ctx, x, w, Zero(scheme.zero_point))
     source = build(int32_bias(ctx.array(op, 6, "C") if op.has(6) else None, w.outputs))
     rule = _integer_rule(scheme.scale, w.scale, out, op.real("alpha", 1.0))
     return integer_result(ctx, op, source, rule, out, arrange(source.shape(ctx)))
 
 
 def _image_conv(
-    op: Operation, ctx: Context, x: Quant, w: Weights, zero_point: int
+    op: Operation, ctx: Context, x: Quant, w: Weights, zero: Zero
 ) -> tuple[MakeSource, Callable[[tuple[int, int, int]], Index]]:
     if w.q.ndim != 4:
         raise Unsupported(f"weights of rank {w.q.ndim}; convolutions over two dimensions are supported")
@@ -123,13 +123,13 @@ def _image_conv(
     groups = op.integer("group", 1)
 
     def build(bias: Ints) -> LinearSource:
-        return grouped(w, bias, tensor, zero_point, shape, dilation, groups)
+        return grouped(w, bias, tensor, zero, shape, dilation, groups)
 
     return build, lambda out: arranged(out, (1, out[2], out[0], out[1]))
 
 
 def _dense(
-    op: Operation, ctx: Context, x: Quant, w: Weights, zero_point: int
+    op: Operation, ctx: Context, x: Quant, w: Weights, zero: Zero
 ) -> tuple[MakeSource, Callable[[tuple[int, int, int]], Index]]:
     if w.q.ndim != 2:
         raise Unsupported(f"a constant factor of rank {w.q.ndim}; rank 2 is supported")
@@ -143,7 +143,7 @@ def _dense(
     kernel = Weights(q[:, None, None, :], w.scale)
 
     def build(bias: Ints) -> LinearSource:
-        return linear(kernel, bias, tensor, zero_point, Window())
+        return linear(kernel, bias, tensor, zero, Window())
 
     return build, lambda out: np.arange(out[1] * out[2], dtype=np.int32).reshape(*dims[:-1], out[2])
 
@@ -186,7 +186,8 @@ def _real(
     # Whether the bias is what its integers say: float32(integer * scale) with the scale sx*sw.
     on_grid = np.array_equal(np.broadcast_to(constant, offset.shape), (offset * product).astype(np.float32))
     halves = 1 if np.all(shift == np.rint(shift)) and grid.zero_point is not None else 2
-    exact = on_grid and exact_in_float32(product, halves * bound) and np.all(2 * shift == np.rint(2 * shift))
+    exact = on_grid and grid.exact and bool(np.all(2 * shift == np.rint(2 * shift)))
+    exact = exact and exact_in_float32(product, halves * bound)
     once = ctx.runtime == "qonnx"
 
     def chain(acc: Ints) -> Reals:
@@ -203,7 +204,7 @@ def _real(
     if once and not exact:
         with np.errstate(all="ignore"):
             largest = source.largest(grid)[:, None] + np.abs(constant / product)
-        real.noise = np.nan_to_num(largest) * 2.0**-23
+        real.noise = np.nan_to_num(largest) * (2.0**-23 if grid.exact else 2.0**-21)
     elif not once and w.scale.size == 1 and on_grid and not np.any(shift) and grid.unit.size == 1:
         real.host = Affine(float(product[0, 0]), 0, "even")
     integer_bias = bias is None or (bias.codes is not None and bias.codes.dtype == "int32")

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from hwgen.layers.onnx_elementwise import constant_arithmetic, folded, per_row, real_input
+from hwgen.layers import onnx_logarithm
+from hwgen.layers.onnx_elementwise import constant_arithmetic, per_row, real_input
+from hwgen.layers.onnx_logarithm import combined
 from hwgen.layers.onnx_values import (
     Codes,
     Const,
@@ -155,12 +157,6 @@ def batch_normalization(op: Operation, ctx: Context) -> Value:
     return scaled.mapped(lambda x: x + b, ("add", tuple(b.ravel().tolist())))
 
 
-def power(op: Operation, ctx: Context) -> Value:
-    """A constant to the power of a constant (batch normalisation that an exporter wrote out)."""
-    base, exponent = ctx.array(op, 0, "the base"), ctx.array(op, 1, "the exponent")
-    return folded(base, exponent.astype(base.dtype), np.power)
-
-
 def square_root(op: Operation, ctx: Context) -> Value:
     """The square root of a constant."""
     return Const(np.sqrt(ctx.array(op, 0, "the operand")))
@@ -175,7 +171,10 @@ def negative(op: Operation, ctx: Context) -> Value:
 
 
 def multiply(op: Operation, ctx: Context) -> Value:
-    """x * constant."""
+    """x * constant, or f(x) * g(x)."""
+    product = combined(ctx.value(op, 0), ctx.value(op, 1))
+    if product is not None:
+        return product
     return constant_arithmetic(op, ctx, np.multiply)
 
 
@@ -211,7 +210,7 @@ def _quantized_constant(op: Operation, ctx: Context, x: Const) -> Const:
     return Const(ints(q).astype(dtype))
 
 
-IMPORTERS = {
+IMPORTERS = onnx_logarithm.IMPORTERS | {
     "QuantizeLinear": quantize_linear,
     "DequantizeLinear": dequantize_linear,
     "Relu": relu,
@@ -221,7 +220,6 @@ IMPORTERS = {
     "Mul": multiply,
     "Sub": subtract,
     "Div": divide,
-    "Pow": power,
     "Sqrt": square_root,
     "Neg": negative,
 }

@@ -7,8 +7,8 @@ that rounding of a tie are noted; they are put where the exact sum, rounded once
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hwgen.ir.tensor import HostChain
 from hwgen.layers.onnx_elementwise import per_row, real_input, widened
 from hwgen.layers.onnx_grid import even
+from hwgen.layers.onnx_levels import note_doubt, note_noise
 from hwgen.layers.onnx_values import (
     MAX_ZERO,
     Codes,
@@ -31,7 +32,7 @@ from hwgen.layers.onnx_values import (
     Value,
     settled,
 )
-from hwgen.layers.requantize_onnx import Floats, Scheme
+from hwgen.layers.requantize_onnx import Chain, Floats, Scheme
 from hwgen.layers.requantize_qonnx import (
     ROUNDINGS,
     BipolarRule,
@@ -43,7 +44,7 @@ from hwgen.layers.requantize_qonnx import (
 )
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import Ints
-from hwgen.numeric.staircase import Staircase, from_function
+from hwgen.numeric.staircase import from_function
 
 MAX_CONSTANT_BITS = 32  # a bias; weights of more than 8 bits are refused where they are used
 MAX_BITS, MAX_STEPS, MAX_THRESHOLDS = 8, 1 << 22, 1 << 12
@@ -137,20 +138,24 @@ def _stepped(op: Operation, ctx: Context, x: Real, rule: Rule) -> Real:
     source = x.source
 
     def whole(q: NDArray) -> Ints:
-        return rule(np.asarray(x.chain(q), dtype=np.float32))
+        return _applied(rule, x.chain, q)
 
     ends = whole(np.stack([source.lo, source.hi], axis=1))
     if int(np.abs(ends[:, 1] - ends[:, 0]).max()) * len(ends) > MAX_STEPS:
         raise Unsupported("a quantiser of too many steps")
     act = from_function(whole, source.lo, source.hi, source.pixel_rows)
-    if x.noise is not None:
-        _note(op, ctx, whole, act, x.noise)
+    note_noise(ctx, op, whole, act, x.noise)
+    note_doubt(ctx, op, act, [partial(_applied, rule, chain) for chain in x.doubt])
     plane = source.once(ctx, op, act, _nominal(rule, act.range))
     values = rule.value(np.array([[0, 1]], dtype=np.int64))
     if np.all(values == values[:1]):
         rule, values = _one_row(rule), values[:1]
     result = Real(PlaneSource(plane), rule.value, x.index)
     return _valued(widened(result, len(values)) if len(values) > 1 else result, rule)
+
+
+def _applied(rule: Rule, chain: Chain, q: NDArray) -> Ints:
+    return rule(np.asarray(chain(q), dtype=np.float32))
 
 
 def _one_row(rule: Any) -> Rule:
@@ -173,24 +178,6 @@ def _nominal(rule: Rule, held: Range) -> Scheme:
     value = rule.value(np.array([[0, 1]], dtype=np.int64)).astype(np.float64)[0]
     unit = abs(float(value[1] - value[0])) or 1.0
     return Scheme(unit, int(np.clip(round(-value[0] / unit), held.lo, held.hi)), "int8")
-
-
-def _note(
-    op: Operation, ctx: Context, whole: Callable[[NDArray], Ints], act: Staircase, noise: NDArray
-) -> None:
-    """Say which thresholds the runtime's own rounding of sums could move by one."""
-    live = (act.steps > act.lo[:, None]) & (act.steps <= act.hi[:, None])
-    after = np.clip(act.steps, act.lo[:, None], act.hi[:, None])
-    before = np.maximum(after - 1, act.lo[:, None])
-    unsure = (whole(after - noise) != whole(after)) | (whole(before + noise) != whole(before))
-    unsure &= live
-    if np.any(unsure):
-        channels = np.flatnonzero(unsure.any(axis=1)).tolist()
-        named = ", ".join(map(str, channels[:8])) + (", ..." if len(channels) > 8 else "")
-        ctx.note(
-            f"{op}: {int(unsure.sum())} of {int(live.sum())} thresholds lie within float32 rounding of a tie "
-            f"(channels {named}); the runtime's order of additions decides them, here the sum rounded once"
-        )
 
 
 def _constant(x: Const, rule: Rule, scale: Floats, zero: Floats, bipolar: bool) -> Const:
