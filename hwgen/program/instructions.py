@@ -13,7 +13,8 @@ RUN computes tiles of outputs of one layer, block by block of `columns` output c
                 n = n1 * |n0| + n0
                 acc[n] = (0 if first pass, acc[n] << 7 if `widen` and p0 == 0, else acc[n]) + sums(n)
         then, while the next block is computed:
-        for d1: for d0: out[address] = requantised(acc[index])              `columns` bytes
+        for d1: for d0: out[address] = requantised(acc[index])              `columns` bytes; index starts at 0
+                        and moves by d0_index, d1_index (deltas modulo 256) as the address does by d0, d1, ob, ot
 
     dense       sums(n)[c] = sum over r of w[r][c] * x_n[r]
     depthwise   sums(n)[c] = sum over r of w[r][c] * x_{n+r}[c]      (columns <= rows; the rows are taps along
@@ -99,6 +100,20 @@ class Run(Instruction):
     maximum: bool = False
     twice: bool = True
     away: bool = True
+    o: int
+    d0_count: int
+    d0_delta: int
+    d1_count: int = 1
+    d1_delta: int = 0
+    ob_delta: int = 0
+    ot_delta: int = 0
+    d0_index: int = 1
+    d1_index: int = 0
+    zero: int = 0  # int8 as 8 bits, like lo and hi
+    lo: int = 128
+    hi: int = 127
+    b_count: int = 1
+    t_count: int = 1
     x: int
     n0_count: int
     n0_delta: int
@@ -108,23 +123,9 @@ class Run(Instruction):
     p0_delta: int = 0
     p1_count: int = 1
     p1_delta: int = 0
-    b_count: int = 1
     b_delta: int = 0
-    t_count: int = 1
     t_delta: int = 0
     w: int
-    o: int
-    d0_count: int
-    d0_index: int = 1
-    d0_delta: int
-    d1_count: int = 1
-    d1_index: int = 0
-    d1_delta: int = 0
-    ob_delta: int = 0
-    ot_delta: int = 0
-    zero: int = 0  # int8 as 8 bits, like lo and hi
-    lo: int = 128
-    hi: int = 127
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,28 +152,27 @@ class Wait(Instruction):
 
 @dataclass(frozen=True, kw_only=True)
 class Take(Instruction):
-    """The input stream's bytes into memory.
+    """The input stream's bytes into memory, words of `columns` bytes at the addresses of the loops d0, d1.
 
-    For each of `rows`, for each of `units`: `lead` fill bytes, `take` bytes of the stream, `trail` fill bytes.
-    A row's bytes fill whole words of `columns` bytes, one after the other from `o`; `delta` is added to the
-    address of a row's last word to give the next row's first.
+    The words' bytes are, over and over: `lead` fill bytes, `take` bytes of the stream, `trail` fill bytes.
     """
 
     opcode: ClassVar[int] = 4
-    limits: ClassVar[dict[str, int]] = {"lead": 8, "take": 16, "trail": 8, "fill": 8}
+    limits: ClassVar[dict[str, int]] = {"lead": 8, "trail": 8, "fill": 8}
     o: int
+    d0_count: int
+    d0_delta: int
+    d1_count: int = 1
+    d1_delta: int = 0
     lead: int = 0
     take: int
     trail: int = 0
     fill: int = 0
-    units_count: int = 1
-    rows_count: int = 1
-    delta: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fill(Instruction):
-    """Words of `columns` bytes of `value`: d0 innermost, then d1."""
+    """Words of `columns` bytes of `value` at the addresses of the loops d0, d1."""
 
     opcode: ClassVar[int] = 5
     limits: ClassVar[dict[str, int]] = {"value": 8}
@@ -186,17 +186,16 @@ class Fill(Instruction):
 
 @dataclass(frozen=True, kw_only=True)
 class Give(Instruction):
-    """Memory into the output stream: for each of `units`, `take` bytes from its address on.
-
-    The first unit's address is `x`, the next one's is `delta` above its beginning; all are those of whole words
-    of `columns` bytes.
-    """
+    """Memory into the output stream: of the words at the addresses of loop n0, the first `take` bytes; so for
+    each n1. Addresses are those of whole words of `columns` bytes."""
 
     opcode: ClassVar[int] = 6
     x: int
+    n0_count: int
+    n0_delta: int
+    n1_count: int = 1
+    n1_delta: int = 0
     take: int
-    units_count: int = 1
-    delta: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
