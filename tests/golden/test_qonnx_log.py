@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from onnx_runtime import Builder
 from qonnx_runtime import QBuilder, Run
 
+import hwgen
 from hwgen.frontend.qonnx import load
 from hwgen.support.errors import UnsupportedError
 
@@ -147,3 +149,19 @@ def test_what_has_no_few_values_is_refused(steps: tuple[str, ...], message: str)
     net.node("MatMul", x, weights(net, rng, (5, 3)))
     with pytest.raises(UnsupportedError, match=f"MatMul.*{message}"):
         load(net.qonnx(net.nodes[-1].output[0]).SerializeToString(), "test")
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("kind", ["zero", "signed"])
+def test_hardware(kind: str, tmp_path: Path) -> None:
+    """Every layer's integers in RTL, under back-pressure; shifts only, behind a logarithm."""
+    rng = np.random.default_rng(1)
+    net = cnn(rng, kind)
+    (tmp_path / "net.onnx").write_bytes(net.qonnx(net.nodes[-1].output[0]).SerializeToString())
+    design = hwgen.compile(hwgen.load(tmp_path / "net.onnx"), board="ulx3s-85f", fps=50_000, out=tmp_path)
+    forms = [
+        unit.folding.product for unit in design.plan.units.values() if getattr(unit.node, "values", None)
+    ]
+    assert forms == ["shift"] * 3
+    result = design.verify(rng.normal(0, 1, (4, 3, 7, 6)).astype(np.float32), stages=True)
+    assert result["exact"]["mismatches"] == 0 and result["exact"]["samples"] == 4
