@@ -14,7 +14,7 @@ RUN computes tiles of outputs of one layer, block by block of `columns` output c
                 acc[n] = (0 if first pass, acc[n] << 7 if `widen` and p0 == 0, else acc[n]) + sums(n)
         then, while the next block is computed:
         for d1: for d0: out[address] = requantised(acc[index])              `columns` bytes; index starts at 0
-                        and moves by d0_index, d1_index (deltas modulo 256) as the address does by d0, d1, ob, ot
+                        and moves by d0_index, d1_index (deltas modulo 256) as the address does by d0_delta..
 
     dense       sums(n)[c] = sum over r of w[r][c] * x_n[r]
     depthwise   sums(n)[c] = sum over r of w[r][c] * x_{n+r}[c]      (columns <= rows; the rows are taps along
@@ -27,6 +27,12 @@ RUN computes tiles of outputs of one layer, block by block of `columns` output c
                         y = (q + 2^(shift[c]-1) - (q < 0 and `away`)) >> shift[c]         (q if shift[c] is 0)
                         clip(y + zero, lo, hi)
     pre = bits of the multiplier, round = `twice`: TFLite's doubly rounded product; without, it is cut off.
+
+Instructions take effect one after the other, but for `Load`. A Run's blocks overlap as above: a block that
+reads what the block before it stores is a mistake. acc[n] has to fit `accumulator` bits after every pass, for
+every n that is stored and whose sums want no x beyond the pass; every stored index is below |n0|*|n1|. Words
+of `rows` and of `columns` bytes begin at any granule and end inside the memory: addresses do not wrap but
+where loops add deltas. `maximum` goes with arrays that have it, and not with `widen`.
 
 A column's parameters are 64 bits, lowest first: multiplier (28), shift (5), bias (28), 3 zeros. The four
 columns of a group lie in its 32-bit lane of the PARAMETER_WORDS words: low half, high half of the first
@@ -154,7 +160,8 @@ class Wait(Instruction):
 class Take(Instruction):
     """The input stream's bytes into memory, words of `columns` bytes at the addresses of the loops d0, d1.
 
-    The words' bytes are, over and over: `lead` fill bytes, `take` bytes of the stream, `trail` fill bytes.
+    The words' bytes are, over and over: `lead` fill bytes, `take` bytes of the stream, `trail` fill bytes;
+    the last word may end anywhere in them.
     """
 
     opcode: ClassVar[int] = 4
@@ -186,8 +193,8 @@ class Fill(Instruction):
 
 @dataclass(frozen=True, kw_only=True)
 class Give(Instruction):
-    """Memory into the output stream: of the words at the addresses of loop n0, the first `take` bytes; so for
-    each n1. Addresses are those of whole words of `columns` bytes."""
+    """Memory into the output stream: of the words at the addresses of loop n0, the first `take` bytes (one
+    run of bytes, word after word); so for each n1. Addresses are those of whole words of `columns` bytes."""
 
     opcode: ClassVar[int] = 6
     x: int
