@@ -1,8 +1,8 @@
 """manifest.json: everything that somebody who connects, simulates or drives a core has to know.
 
-Schema 1 (JSON object):
+Schema 2 (JSON object):
 
-- ``schema`` 1, ``hwgen`` its version, ``core`` name of the Verilog module, ``clock`` and ``reset`` (rising
+- ``schema`` 2, ``hwgen`` its version, ``core`` name of the Verilog module, ``clock`` and ``reset`` (rising
   edge; active high, synchronous; not needed after configuration of an FPGA);
 - ``model``: ``{"file", "sha256"}`` of the model file or null; ``runtime``: the rule that the integers follow;
 - ``interval``: planned clocks between inferences, or null;
@@ -15,9 +15,7 @@ Schema 1 (JSON object):
   which ``<name>_valid`` is high; there is no ready. In the order of the layers;
 - ``layers``: ``name``, ``kind``, ``inputs``, ``output`` (tensors), ``shape``, ``range``, ``macs``,
   ``weights``, ``description``, in the order of computation;
-- ``edges``: how the model's user sees inputs and outputs: ``port``, ``name``, ``shape`` (batch excluded),
-  ``dtype``, and for float edges ``scale`` and ``zero_point``, else null; ``softmax``: whether the host
-  still has to apply one, in float, after dequantising.
+- ``edges``: how the model's user sees inputs and outputs, and what the host does there (emit/edges.py).
 """
 
 from __future__ import annotations
@@ -30,13 +28,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from hwgen.emit.edges import EdgeEntry
 from hwgen.ir.graph import Graph
 from hwgen.ir.tensor import Shape, Tensor
 from hwgen.numeric.ranges import Range
 from hwgen.support.errors import UsageError
 from hwgen.support.files import write_atomic
 
-SCHEMA = 1
+SCHEMA = 2
 ORDER = "HWC"
 
 
@@ -115,7 +114,7 @@ class Manifest:
     ports: tuple[StreamPort, ...]
     taps: tuple[StreamPort, ...] = ()
     layers: tuple[LayerEntry, ...] = ()
-    edges: tuple[Mapping[str, Any], ...] = ()
+    edges: tuple[EdgeEntry, ...] = ()
     model: Mapping[str, str] | None = None
     interval: int | None = None
     clock: str = "clk"
@@ -151,7 +150,7 @@ class Manifest:
             "ports": [port.to_dict() for port in self.ports],
             "taps": [port.to_dict() for port in self.taps],
             "layers": [_plain(asdict(layer)) for layer in self.layers],
-            "edges": [dict(edge) for edge in self.edges],
+            "edges": [_plain(edge.to_dict()) for edge in self.edges],
         }
 
     def to_json(self) -> str:
@@ -190,15 +189,7 @@ class Manifest:
         )
         by_tensor = {(port.direction, port.tensor): port.name for port in ports}
         edges = tuple(
-            {
-                "port": by_tensor.get((direction, edge.tensor)),
-                "name": edge.name,
-                "shape": list(edge.shape),
-                "dtype": edge.dtype,
-                "scale": edge.affine.scale if edge.affine else None,
-                "zero_point": edge.affine.zero_point if edge.affine else None,
-                "softmax": edge.softmax is not None,
-            }
+            EdgeEntry(by_tensor.get((direction, edge.tensor)), edge)
             for direction, side in (("in", graph.inputs), ("out", graph.outputs))
             for edge in side
         )
@@ -221,7 +212,7 @@ class Manifest:
                 ports=tuple(_port(item) for item in data["ports"]),
                 taps=tuple(_port(item) for item in data["taps"]),
                 layers=tuple(_layer(item) for item in data["layers"]),
-                edges=tuple(data["edges"]),
+                edges=tuple(EdgeEntry.from_dict(item) for item in data["edges"]),
                 model=data["model"],
                 interval=data["interval"],
                 clock=data["clock"],

@@ -45,7 +45,7 @@ class EntrySource(Source):
     def emit(self, ctx: Context, op: Operation, act: Staircase | None, out: Scheme) -> Plane:
         """The input as integers that the host makes."""
         assert act is not None
-        rows = [np.where(s > act.hi[r], LARGEST + 1, s) for r, s in enumerate(act.steps)]
+        rows = [s[s <= act.hi[r]] for r, s in enumerate(act.steps)]
         thresholds = tuple(tuple(decode(row).tolist()) for row in rows)
         steps = HostSteps(thresholds, _tuple(act.base), _tuple(act.sign))
         plane = ctx.entered_in_steps(self.entry, steps, act.range)

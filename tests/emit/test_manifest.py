@@ -44,7 +44,7 @@ def test_round_trip(tmp_path: Path) -> None:
     again = Manifest.read(tmp_path / "manifest.json")
     assert again.to_dict() == facts.to_dict()
     data = json.loads((tmp_path / "manifest.json").read_text())
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert data["model"]["file"] == "net.tflite"
     assert data["model"]["sha256"].startswith("ba7816bf")
     assert data["ports"][0] == {
@@ -64,7 +64,7 @@ def test_lanes_divide_channels() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"schema": 2}, {"ports": [{}]}, {"ports": 5}, {"clock": None, "schema": None}]
+    "change", [{"schema": 1}, {"edges": [{}]}, {"ports": [{}]}, {"ports": 5}, {"clock": None, "schema": None}]
 )
 def test_what_is_no_manifest(change: dict) -> None:
     with pytest.raises(UsageError, match="manifest"):
