@@ -152,7 +152,8 @@ class StreamCore(wiring.Component):
         carrier = source_of(self.graph, tensor)
         key = f"{carrier}#{node.name}#{position}"
         source, lanes = streams[key if key in streams else carrier]
-        wanted = self.plan.units[node.name].folding.simd
+        # what has fewer channels than the unit takes lanes (a number a pixel) comes as it is
+        wanted = min(self.plan.units[node.name].folding.simd, self.graph.tensors[tensor].shape[2])
         values = self.graph.tensors[tensor].range
         name = f"{self.unit_names[node.name]}_{position}"
         if lanes != wanted:
