@@ -1,0 +1,223 @@
+"""The systolic engine: one array, its memories, and the sequencer that walks it through a program.
+
+flash ─ loader ─┬─▶ program memory ─▶ sequencer
+                └─▶ weight memory ─ feeder ─▶ array ─▶ accumulators (2 banks) ─ drain ─▶ quantisers
+i ─ packer ─▶ store ─▶ activation memory ─ issue ──┘              store ◀──────────────────┘
+                              └─ unpacker ─▶ o
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwgen.hw.systolic.accumulators import Accumulators
+from hwgen.hw.systolic.activations import ActivationMemory
+from hwgen.hw.systolic.array import SystolicArray
+from hwgen.hw.systolic.drain import Drain, Store
+from hwgen.hw.systolic.edges import Packer, Unpacker
+from hwgen.hw.systolic.feeder import Feeder
+from hwgen.hw.systolic.issue import LEVELS, Issue
+from hwgen.hw.systolic.loader import Loader
+from hwgen.hw.systolic.quantiser import Quantiser
+from hwgen.hw.systolic.sequencer import Sequencer, register_of
+from hwgen.hw.systolic.weights import WeightMemory
+from hwgen.program.array import GROUP, Array
+from hwgen.program.instructions import WORD, Fill, Give, Load, Run, Take
+from hwgen.targets import Target
+
+FLASH = {"cs_n": Out(1, init=1), "clock_enable": Out(1), "d_o": Out(4), "d_oe": Out(4), "d_i": In(4)}
+
+
+class SystolicCore(wiring.Component):
+    """Runs the program of the image that lies in a flash at byte `base`; see `hwgen.program`.
+
+    i: bytes of inputs, `inputs` of them an inference; o: bytes of outputs, `outputs` of them. Both counts and
+    the image's checksum are known when `ready` is high; `error` (with `reason`) instead: a bad image, and
+    nothing runs. flash: pins as in `flash.py`. computing: a RUN is under way.
+    """
+
+    def __init__(self, *, geometry: Array, target: Target, loader: Loader) -> None:
+        self.geometry, self.target, self.loader = geometry, target, loader
+        ports = {"i": In(stream.Signature(8)), "o": Out(stream.Signature(8)), "computing": Out(1)}
+        ports |= {f"flash_{name}": port for name, port in FLASH.items()}
+        ports |= {name: Out(len(getattr(self.loader, name))) for name in _STATE}
+        super().__init__(ports)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        geometry, target = self.geometry, self.target
+        m.submodules.loader = loader = self.loader
+        m.submodules.sequencer = sequencer = Sequencer()
+        m.submodules.activations = activations = ActivationMemory(geometry=geometry, target=target)
+        m.submodules.weights = weights = WeightMemory(geometry=geometry, target=target)
+        m.submodules.array = array = SystolicArray(geometry=geometry, target=target)
+        m.submodules.accumulators = accumulators = Accumulators(geometry=geometry, target=target)
+        m.submodules.issue = issue = Issue(
+            geometry=geometry, spacing=max(geometry.rows + array.spread, accumulators.distance)
+        )
+        m.submodules.feeder = feeder = Feeder(geometry=geometry, latency=weights.latency, spread=array.spread)
+        m.submodules.drain = drain = Drain(geometry=geometry)
+        m.submodules.store = store = Store(geometry=geometry)
+        m.submodules.packer = packer = Packer(geometry=geometry)
+        m.submodules.unpacker = unpacker = Unpacker(geometry=geometry, latency=activations.latency)
+        quantisers = [Quantiser(geometry=geometry, target=target) for _ in range(geometry.groups)]
+        for number, quantiser in enumerate(quantisers):
+            m.submodules[f"quantiser{number}"] = quantiser
+
+        m.d.comb += [getattr(self, name).eq(getattr(loader, name)) for name in _STATE]
+        m.d.comb += [
+            getattr(self, f"flash_{name}").eq(getattr(loader, name)) for name in FLASH if name != "d_i"
+        ]
+        m.d.comb += loader.d_i.eq(self.flash_d_i)
+        self._program(m, sequencer, loader)
+        registers = {name: getattr(sequencer, f"f_{name}") for name in Run.operands()}
+
+        def field(kind: Any, name: str) -> Value:
+            return registers[register_of(kind, name)]
+
+        # steps: from the loops to the array, as late as the memory is
+        for level in LEVELS:
+            for part in ("count", "delta"):
+                name = f"{level}_{part}"
+                m.d.comb += getattr(issue, name).eq(registers[name])
+        m.d.comb += [
+            issue.begin.eq(sequencer.start_run), issue.x.eq(registers["x"]),
+            issue.hold.eq(sequencer.flag_hold), issue.widen.eq(sequencer.flag_widen),
+            issue.running.eq(sequencer.running), issue.full.eq(feeder.full), issue.drained.eq(drain.drained),
+            issue.blocked.eq(store.write if geometry.shared_activations else 0),
+            activations.read.eq(issue.read | unpacker.read),
+            activations.read_address.eq(Mux(unpacker.busy, unpacker.address, issue.address)),
+        ]  # fmt: skip
+        step, swap, about = (
+            _later(m, each, activations.latency)
+            for each in (issue.stepped, issue.swap, issue.about.as_value())
+        )
+        m.d.comb += [
+            array.step.eq(step), array.swap.eq(swap), array.x.eq(activations.read_data),
+            array.depthwise.eq(sequencer.flag_depthwise), array.w.eq(weights.read_data),
+            array.load.eq(feeder.load), array.load_row.eq(feeder.row),
+        ]  # fmt: skip
+
+        # weights
+        m.d.comb += [
+            feeder.begin.eq(sequencer.start_run), feeder.w.eq(registers["w"]), feeder.hold.eq(sequencer.flag_hold),
+            feeder.took.eq(issue.swap), feeder.pass_last.eq(issue.pass_last),
+            feeder.block_last.eq(issue.block_last), feeder.tile_last.eq(issue.tile_last),
+            feeder.step.eq(step), feeder.swapped.eq(swap),
+            weights.read.eq(feeder.read), weights.read_address.eq(feeder.address),
+            loader.write_ready.eq(~feeder.read if geometry.shared_weights else 1),
+            weights.write.eq(loader.weight_write & loader.write_ready),
+            weights.write_address.eq(loader.weight_address), weights.write_data.eq(loader.weight_data),
+            loader.start.eq(sequencer.start_load),
+            loader.offset.eq(Cat(field(Load, "low"), field(Load, "high"))),
+            loader.destination.eq(field(Load, "w")), loader.words.eq(field(Load, "words")),
+            sequencer.busy_load.eq(loader.busy),
+        ]  # fmt: skip
+
+        # sums, as late as the array is, in steps
+        meaning: Value = about
+        for _ in range(array.latency):
+            following = Signal(len(about))
+            with m.If(step):
+                m.d.sync += following.eq(meaning)
+            meaning = following
+        of = Signal(issue.about.shape())
+        filled = Signal(2)
+        m.d.comb += [
+            of.as_value().eq(meaning),
+            accumulators.step.eq(step), accumulators.valid.eq(of.valid), accumulators.bank.eq(of.bank),
+            accumulators.index.eq(of.index), accumulators.first.eq(of.first), accumulators.widen.eq(of.widen),
+            accumulators.sums.eq(array.sums), drain.filled.eq(filled),
+        ]  # fmt: skip
+        if geometry.maximum:
+            m.d.comb += accumulators.maximum.eq(sequencer.flag_maximum)
+        with m.If(_later(m, step & of.valid & of.last, accumulators.settled)):
+            m.d.sync += filled.eq(filled + 1)
+
+        # out of the accumulators
+        for name in ("d0_count", "d1_count", "d0_index", "d1_index"):
+            m.d.comb += getattr(drain, name).eq(registers[name])
+        m.d.comb += [
+            accumulators.read_enable.eq(drain.read), accumulators.read_index.eq(drain.index),
+            accumulators.read_bank.eq(drain.bank),
+        ]  # fmt: skip
+        bits = geometry.accumulator
+        for number, quantiser in enumerate(quantisers):
+            sums = accumulators.data.word_select(number, GROUP * bits)
+            m.d.comb += [
+                quantiser.valid.eq(drain.valid), quantiser.bank.eq(drain.block),
+                quantiser.column.eq(drain.column), quantiser.acc.eq(sums.word_select(drain.column, bits)),
+                quantiser.write.eq(feeder.parameter), quantiser.write_bank.eq(feeder.block),
+                quantiser.write_word.eq(feeder.word), quantiser.write_data.eq(weights.read_data.word_select(number, 32)),
+                quantiser.zero.eq(registers["zero"]), quantiser.lo.eq(registers["lo"]),
+                quantiser.hi.eq(registers["hi"]), quantiser.twice.eq(sequencer.flag_twice),
+                quantiser.away.eq(sequencer.flag_away),
+            ]  # fmt: skip
+        for name in (
+            "d0_count",
+            "d0_delta",
+            "d1_count",
+            "d1_delta",
+            "b_count",
+            "t_count",
+            "ob_delta",
+            "ot_delta",
+            "o",
+        ):
+            m.d.comb += getattr(store, name).eq(registers[name])
+        m.d.comb += [
+            store.begin.eq(sequencer.start_run | sequencer.start_take | sequencer.start_fill),
+            store.valid.eq(quantisers[0].output_valid),
+            store.quantised.eq(Cat(quantiser.value for quantiser in quantisers)),
+            store.value.eq(field(Fill, "value")), store.put.eq(packer.put), store.word.eq(packer.word),
+            activations.write.eq(store.write), activations.write_address.eq(store.address),
+            activations.write_data.eq(store.data),
+            self.computing.eq(sequencer.running),
+        ]  # fmt: skip
+        # the instruction that writes: RUN's loops go on over blocks and tiles, FILL writes every clock
+        blocks, filling = Signal(), Signal()
+        m.d.comb += [store.blocks.eq(blocks), store.filling.eq(filling & store.busy)]
+        with m.If(store.begin):
+            m.d.sync += [blocks.eq(sequencer.start_run), filling.eq(sequencer.start_fill)]
+
+        # edges
+        wiring.connect(m, wiring.flipped(self.i), packer.i)
+        wiring.connect(m, unpacker.o, wiring.flipped(self.o))
+        for name in ("lead", "take", "trail", "fill"):
+            m.d.comb += getattr(packer, name).eq(field(Take, name))
+        for name in ("x", "take", "n0_count", "n0_delta", "n1_count", "n1_delta"):
+            m.d.comb += getattr(unpacker, name).eq(field(Give, name))
+        m.d.comb += [
+            packer.begin.eq(sequencer.start_take), packer.ending.eq(store.ending),
+            unpacker.begin.eq(sequencer.start_give), unpacker.word.eq(activations.read_data),
+            sequencer.busy_run.eq(store.busy), sequencer.busy_take.eq(store.busy),
+            sequencer.busy_fill.eq(store.busy), sequencer.busy_give.eq(unpacker.busy),
+        ]  # fmt: skip
+        return m
+
+    def _program(self, m: Module, sequencer: Sequencer, loader: Loader) -> None:
+        depth = self.geometry.program_words
+        m.submodules.program = program = memory.Memory(shape=WORD, depth=depth, init=[])
+        write, read = program.write_port(), program.read_port(transparent_for=())
+        m.d.comb += [
+            write.en.eq(loader.program_write), write.addr.eq(loader.program_address),
+            write.data.eq(loader.program_data),
+            read.en.eq(1), read.addr.eq(sequencer.address), sequencer.word.eq(read.data),
+            sequencer.enable.eq(loader.ready),
+        ]  # fmt: skip
+
+
+_STATE = ("ready", "error", "reason", "inputs", "outputs", "checksum")
+
+
+def _later(m: Module, value: Value, clocks: int) -> Value:
+    """`value` some clocks later."""
+    for _ in range(clocks):
+        held = Signal.like(value, name="later")
+        m.d.sync += held.eq(value)
+        value = held
+    return value

@@ -1,0 +1,125 @@
+"""From full accumulator banks to words of activations: reads sums, sends them through the quantisers, packs."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hwgen.hw.systolic.issue import BLOCK_BITS
+from hwgen.hw.systolic.nest import COUNT_BITS, Nest
+from hwgen.program.array import GROUP, Array
+
+
+class Drain(wiring.Component):
+    """Reads the stored outputs of every complete block: GROUP clocks for one, the groups side by side.
+
+    filled: number, modulo 4, of complete blocks; drained: of those read out. d0, d1: counts less one and index
+    moves, constant during a RUN. read, index, bank: of the accumulators, whose word is then held for GROUP
+    clocks, from the next one on; column, block: of the sum that goes to each quantiser in the clock `valid`.
+
+    A block begins one clock after it is filled or after the one before it has been read out.
+    """
+
+    def __init__(self, *, geometry: Array) -> None:
+        self.geometry = geometry
+        super().__init__(
+            {
+                "filled": In(BLOCK_BITS), "drained": Out(BLOCK_BITS),
+                "d0_count": In(COUNT_BITS), "d1_count": In(COUNT_BITS),
+                "d0_index": In(COUNT_BITS), "d1_index": In(COUNT_BITS),
+                "read": Out(1), "index": Out(COUNT_BITS), "bank": Out(1),
+                "valid": Out(1), "column": Out(range(GROUP)), "block": Out(BLOCK_BITS),
+            }
+        )  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.nest = nest = Nest(levels=2, width=COUNT_BITS)
+        active = Signal()
+        phase = Signal(range(GROUP))
+        ended = Signal()
+        m.d.comb += [
+            nest.count0.eq(self.d0_count),
+            nest.count1.eq(self.d1_count),
+            nest.delta0.eq(self.d0_index),
+            nest.delta1.eq(self.d1_index),
+            self.read.eq(active & (phase == 0)),
+            self.index.eq(nest.address),
+            self.bank.eq(self.drained[0]),
+            ended.eq(active & (phase == GROUP - 1)),
+        ]
+        m.d.sync += [self.valid.eq(active), self.column.eq(phase), self.block.eq(self.drained)]
+        with m.If(active):
+            m.d.sync += phase.eq(phase + 1)
+            with m.If(ended):
+                m.d.comb += nest.advance.eq(~nest.final)
+                with m.If(nest.final):
+                    m.d.sync += [active.eq(0), self.drained.eq(self.drained + 1)]
+        with m.Elif(self.filled != self.drained):
+            m.d.comb += nest.begin.eq(1)
+            m.d.sync += active.eq(1)
+        return m
+
+
+class Store(wiring.Component):
+    """Words for the activations: where they go, and which of three sources they come from.
+
+    begin: an instruction that writes begins (addresses o, loops d0, d1 and, with `blocks`, b, t). quantised: byte
+    of each group, GROUP of them in as many clocks (not necessarily one after the other) make a word. filling:
+    words of `value`, one a clock. put, word: a word of the input stream.
+    write, address, data: of the memory, always taken at once. busy: words remain to be written; ending: the next
+    one is the last.
+    """
+
+    def __init__(self, *, geometry: Array) -> None:
+        self.geometry = geometry
+        width = 8 * geometry.columns
+        super().__init__(
+            {
+                "begin": In(1), "blocks": In(1), "o": In(16),
+                "d0_count": In(COUNT_BITS), "d0_delta": In(16), "d1_count": In(COUNT_BITS), "d1_delta": In(16),
+                "b_count": In(COUNT_BITS), "ob_delta": In(16), "t_count": In(COUNT_BITS), "ot_delta": In(16),
+                "valid": In(1), "quantised": In(8 * geometry.groups),
+                "filling": In(1), "value": In(8),
+                "put": In(1), "word": In(width),
+                "write": Out(1), "address": Out(16), "data": Out(width), "busy": Out(1), "ending": Out(1),
+            }
+        )  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.nest = nest = Nest(levels=4, width=16)
+        loops = (("d0", "d0"), ("d1", "d1"), ("b", "ob"), ("t", "ot"))
+        for number, (count, delta) in enumerate(loops):
+            m.d.comb += [
+                getattr(nest, f"count{number}").eq(getattr(self, f"{count}_count")),
+                getattr(nest, f"delta{number}").eq(getattr(self, f"{delta}_delta")),
+            ]
+        groups = [Signal(8 * GROUP, name=f"packed{group}") for group in range(self.geometry.groups)]
+        bytes_in = Signal(range(GROUP))
+        whole = Signal()
+        with m.If(self.valid):
+            m.d.sync += bytes_in.eq(bytes_in + 1)
+            for group, packed in enumerate(groups):
+                m.d.sync += packed.eq(Cat(packed[8:], self.quantised.word_select(group, 8)))
+        m.d.sync += whole.eq(self.valid & (bytes_in == GROUP - 1))
+        m.d.comb += [
+            nest.start.eq(self.o),
+            nest.begin.eq(self.begin),
+            self.write.eq(self.busy & (whole | self.filling | self.put)),
+            self.address.eq(nest.address),
+            self.data.eq(Cat(groups)),
+            nest.advance.eq(self.write),
+        ]
+        with m.If(self.filling):
+            m.d.comb += self.data.eq(self.value.replicate(self.geometry.columns))
+        with m.Elif(self.put):
+            m.d.comb += self.data.eq(self.word)
+        lasts = nest.lasts()
+        m.d.comb += self.ending.eq(lasts[0] & lasts[1] & (~self.blocks | (lasts[2] & lasts[3])))
+        with m.If(self.begin):
+            m.d.sync += self.busy.eq(1)
+        with m.Elif(self.write & self.ending):
+            m.d.sync += self.busy.eq(0)
+        return m

@@ -1,0 +1,148 @@
+"""The engine's two streams: bytes in become words with fill bytes between them, words out become bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwgen.hw.systolic.nest import COUNT_BITS, Nest
+from hwgen.program.array import Array
+
+
+class Packer(wiring.Component):
+    """Words of `columns` bytes: over and over `lead` bytes of `fill`, `take` of the stream, `trail` of `fill`.
+
+    begin: words are wanted from now on; ending: the word that is being collected is the last. put, word: a word,
+    for one clock. One byte a clock.
+    """
+
+    def __init__(self, *, geometry: Array) -> None:
+        self.columns = geometry.columns
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "begin": In(1), "ending": In(1),
+                "lead": In(8), "take": In(16), "trail": In(8), "fill": In(8),
+                "put": Out(1), "word": Out(8 * geometry.columns),
+            }
+        )  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        left = Signal(16)  # bytes of this part, less one
+        count = Signal(range(self.columns))
+        filling, taking = Signal(), Signal()
+        moves, whole = Signal(), Signal()
+        byte = Signal(8)
+        m.d.comb += [
+            self.i.ready.eq(taking),
+            moves.eq(filling | (taking & self.i.valid)),
+            byte.eq(Mux(taking, self.i.payload, self.fill)),
+            whole.eq(moves & (count == self.columns - 1)),
+        ]
+        m.d.sync += self.put.eq(whole)
+        with m.If(moves):
+            m.d.sync += [count.eq(count + 1), self.word.eq(Cat(self.word[8:], byte)), left.eq(left - 1)]
+
+        def part(name: str, length: Value) -> None:
+            m.d.sync += left.eq(length - 1)
+            m.next = name
+
+        def cycle() -> None:
+            with m.If(self.lead != 0):
+                part("LEAD", self.lead)
+            with m.Else():
+                part("TAKE", self.take)
+
+        def leave(after: Callable[[], None]) -> None:
+            with m.If(moves & (left == 0)):
+                after()
+            with m.If(whole & self.ending):
+                m.next = "IDLE"
+
+        def taken() -> None:
+            with m.If(self.trail != 0):
+                part("TRAIL", self.trail)
+            with m.Else():
+                cycle()
+
+        with m.FSM():
+            with m.State("IDLE"), m.If(self.begin):
+                m.d.sync += count.eq(0)
+                cycle()
+            with m.State("LEAD"):
+                m.d.comb += filling.eq(1)
+                leave(lambda: part("TAKE", self.take))
+            with m.State("TAKE"):
+                m.d.comb += taking.eq(1)
+                leave(taken)
+            with m.State("TRAIL"):
+                m.d.comb += filling.eq(1)
+                leave(cycle)
+        return m
+
+
+class Unpacker(wiring.Component):
+    """Bytes of words: for n1, for n0: the word at the loops' address; of the words of a round of n1, the first
+    `take` bytes.
+
+    begin: starts; busy: until the last byte is taken. read, address: of the memory, whose word comes `latency`
+    clocks later in `word` and stays. A byte a clock, and latency + 1 clocks a word.
+    """
+
+    def __init__(self, *, geometry: Array, latency: int) -> None:
+        self.columns, self.latency = geometry.columns, latency
+        super().__init__(
+            {
+                "begin": In(1), "busy": Out(1), "x": In(16), "take": In(16),
+                "n0_count": In(COUNT_BITS), "n0_delta": In(16), "n1_count": In(COUNT_BITS), "n1_delta": In(16),
+                "read": Out(1), "address": Out(16), "word": In(8 * geometry.columns),
+                "o": Out(stream.Signature(8)),
+            }
+        )  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.nest = nest = Nest(levels=2, width=16)
+        for number in (0, 1):
+            for kind in ("count", "delta"):
+                m.d.comb += getattr(nest, f"{kind}{number}").eq(getattr(self, f"n{number}_{kind}"))
+        left = Signal(16)  # bytes of this round of n1, less one
+        count = Signal(range(self.columns))
+        word = Signal(8 * self.columns)
+        wait = Signal(range(self.latency + 1))
+        m.d.comb += [
+            nest.start.eq(self.x), nest.begin.eq(self.begin), self.address.eq(nest.address),
+            self.o.payload.eq(word[:8]),
+        ]  # fmt: skip
+        with m.If(self.begin):
+            m.d.sync += self.busy.eq(1)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += left.eq(self.take - 1)
+                with m.If(self.begin):
+                    m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += self.read.eq(1)
+                m.d.sync += wait.eq(self.latency - 1)
+                m.next = "WAIT"
+            with m.State("WAIT"):
+                m.d.sync += [wait.eq(wait - 1), word.eq(self.word), count.eq(0)]
+                with m.If(wait == 0):
+                    m.next = "GIVE"
+            with m.State("GIVE"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.d.sync += [word.eq(word >> 8), count.eq(count + 1), left.eq(left - 1)]
+                    with m.If((count == self.columns - 1) | (left == 0)):
+                        m.d.comb += nest.advance.eq(1)
+                        m.next = "READ"
+                        with m.If(left == 0):
+                            m.d.sync += left.eq(self.take - 1)
+                        with m.If(nest.final):
+                            m.d.sync += self.busy.eq(0)
+                            m.next = "IDLE"
+        return m

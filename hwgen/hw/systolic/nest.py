@@ -1,0 +1,58 @@
+"""Nested loops with one address: what walks through memories while an instruction runs.
+
+An address of nested strides needs one adder: when loop k advances, all loops inside it begin again, and the
+address moves by a constant, delta k (`hwgen.program.instructions.deltas`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+COUNT_BITS = 8
+
+
+class Nest(wiring.Component):
+    """Loops 0 (innermost) to levels-1 over one address, modulo 2**width.
+
+    count0.. , delta0..: rounds less one and the address's moves; start: the first address. All of them must
+    hold while the loops run. begin: takes start and counts; advance: one round further, one clock later.
+    address: of this round. last0..: loop k is in its last round. final: all are; advancing then does nothing
+    useful, `begin` starts anew. Advance and begin are never given together.
+    """
+
+    def __init__(self, *, levels: int, width: int) -> None:
+        self.levels = levels
+        ports = {"start": In(width), "begin": In(1), "advance": In(1), "address": Out(width), "final": Out(1)}
+        for level in range(levels):
+            ports |= {f"count{level}": In(COUNT_BITS), f"delta{level}": In(width), f"last{level}": Out(1)}
+        super().__init__(ports)
+
+    def lasts(self) -> Sequence[Value]:
+        """`last` of all loops, innermost first."""
+        return [getattr(self, f"last{level}") for level in range(self.levels)]
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        move: Value = getattr(self, f"delta{self.levels - 1}")
+        inner: Value | int = 1  # all loops inside this one are in their last round
+        for level, last in enumerate(self.lasts()):
+            left = Signal(COUNT_BITS, name=f"left{level}")
+            count = getattr(self, f"count{level}")
+            m.d.comb += last.eq(left == 0)
+            with m.If(self.begin):
+                m.d.sync += left.eq(count)
+            with m.Elif(self.advance & inner):
+                m.d.sync += left.eq(Mux(last, count, left - 1))
+            inner = last & inner
+        for level in reversed(range(self.levels - 1)):
+            move = Mux(getattr(self, f"last{level}"), move, getattr(self, f"delta{level}"))
+        m.d.comb += self.final.eq(inner)
+        with m.If(self.begin):
+            m.d.sync += self.address.eq(self.start)
+        with m.Elif(self.advance):
+            m.d.sync += self.address.eq(self.address + move)
+        return m
