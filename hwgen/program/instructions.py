@@ -238,8 +238,10 @@ def disassemble(words: Sequence[int]) -> list[Instruction]:
         values = {name: value + name.endswith("_count") for name, value in zip(names, taken)}
         flags = {name: bool(words[at] >> (OPCODE_BITS + place) & 1) for place, name in enumerate(kind.flags)}
         program.append(kind(**values, **flags))
-        if program[-1].encode() != list(words[at : at + 1 + len(names)]):
-            raise BadProgram(f"word {at}: a {kind.__name__} with bits that mean nothing")
+        try:
+            program[-1].encode()
+        except BadProgram as error:
+            raise BadProgram(f"word {at}: {error}") from None
         at += 1 + len(names)
     if not program or not isinstance(program[-1], End):
         raise BadProgram("a program ends with End")
