@@ -10,7 +10,6 @@ from hwgen.program.instructions import End, Give, Instruction, Run, Take, deltas
 
 SMALL = Array(activation_bytes=4096, weight_words=2048, depth=64)
 WIDE = Array(rows=8, columns=4, activation_bytes=4096, weight_words=2048, depth=64, maximum=True)
-IDENTITY = (1 << 27, 0)  # multiplier, shift: with a doubled product, half of the sum
 
 
 def expected(acc, multiplier, shift, bias, op: Run, array: Array):
@@ -42,7 +41,7 @@ class Random:
         """(multiplier, shift, bias) that leave something between the limits."""
         return (
             self.rng.integers(1 << 27, 1 << 28, columns),
-            self.rng.integers(5, 9, columns),
+            self.rng.integers(8, 11, columns),
             self.rng.integers(-3000, 3000, columns),
         )
 
