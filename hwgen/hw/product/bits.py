@@ -15,8 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 from amaranth.hdl import Cat, Module, Value
 
+from hwgen.hw.product.binary import BinaryWeights
 from hwgen.hw.product.counts import add_counts, counts_cost, counts_depth
-from hwgen.hw.product.form import Levels, ProductForm, Sum, bits_of, range_of, span
+from hwgen.hw.product.form import Levels, Sum, span
 from hwgen.hw.product.join import difference, difference_cost, difference_depth
 from hwgen.hw.product.planes import bit_planes
 from hwgen.numeric.ranges import Range
@@ -26,7 +27,7 @@ from hwgen.targets.resources import Resources
 MAX_COUNTS = 8
 
 
-class BitsForm(ProductForm):
+class BitsForm(BinaryWeights):
     """A popcount for each sign and power of two, joined; sums = W @ x + offset.
 
     Latency: that of the popcounts, log2 of their number, and 1 where there are both signs. ECP5: about 1.6
@@ -35,17 +36,9 @@ class BitsForm(ProductForm):
 
     name = "bits"
 
-    def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
-        super().__init__(weights, value=value, target=target)
-        self.weight = range_of(self.weights, self.weights)
-
     @classmethod
     def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
         return value.width * span(levels).width <= MAX_COUNTS
-
-    @classmethod
-    def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
-        return simd * span(levels).width
 
     @classmethod
     def cost(
@@ -70,13 +63,6 @@ class BitsForm(ProductForm):
         parts = [{scale for *_, scale in part} for part in _planes(self.weight, self.value.width)]
         counted = _depth(self.simd, self.weight, self.value, self.target)
         return counted + difference_depth(*map(len, parts))
-
-    @property
-    def word_bits(self) -> int:
-        return self.simd * self.weight.width
-
-    def encode(self, weights: np.ndarray) -> np.ndarray:
-        return bits_of(weights[0], self.weight.width).reshape(weights.shape[1], -1)
 
     def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
         bits, planes = self.weight.width, bit_planes(lanes, self.value)

@@ -8,12 +8,11 @@ import numpy as np
 from amaranth.hdl import Module, Value
 
 from hwgen.hw.multiply import multiply
+from hwgen.hw.product.binary import BinaryWeights
 from hwgen.hw.product.form import (
     Levels,
-    ProductForm,
     Sum,
     Term,
-    bits_of,
     product_bounds,
     range_of,
     register,
@@ -30,7 +29,7 @@ from hwgen.targets.resources import Resources
 PRODUCT_LATENCY = 3
 
 
-class DspForm(ProductForm):
+class DspForm(BinaryWeights):
     """sum_l w_l * x_l on `simd` multipliers with registered inputs and outputs, then a pipelined adder tree.
 
     Latency: 3 + log2(simd). ECP5: simd MULT18X18D and about 18 LUT4 for each adder of the tree.
@@ -40,14 +39,9 @@ class DspForm(ProductForm):
 
     def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
         super().__init__(weights, value=value, target=target)
-        self.weight = range_of(self.weights, self.weights)
         limit = target.dsp
         if limit and (_signed_width(value) > limit[0] or _signed_width(self.weight) > limit[1]):
             raise ValueError(f"dsp: {value} times {self.weight} does not fit the {target.name} multiplier")
-
-    @classmethod
-    def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
-        return simd * span(levels).width
 
     @classmethod
     def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
@@ -69,21 +63,12 @@ class DspForm(ProductForm):
     def latency(self) -> int:
         return PRODUCT_LATENCY + tree_depth(self.simd)
 
-    @property
-    def word_bits(self) -> int:
-        return self.simd * self.weight.width
-
-    def encode(self, weights: np.ndarray) -> np.ndarray:
-        return bits_of(weights[0], self.weight.width).reshape(weights.shape[1], -1)
-
     def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
-        width = self.weight.width
+        (weights,) = self.decoded(word)
         terms = []
-        for lane, x in enumerate(lanes):
+        for lane, (x, weight) in enumerate(zip(lanes, weights)):
             low, high = product_bounds(self.weights[0, :, lane], self.value)
-            code = word[lane * width : (lane + 1) * width]
             bounds = range_of(low, high)
-            weight = code.as_signed() if self.weight.signed else code
             product = multiply(m, x, weight, bounds.width, target=self.target)
             terms.append(Term(register(m, product, bounds, "near"), low, high))
         root, _ = sum_tree(m, terms, target=self.target)

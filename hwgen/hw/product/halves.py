@@ -13,13 +13,13 @@ import numpy as np
 from amaranth.hdl import C, Module, Value
 
 from hwgen.hw.multiply import multiply_two
+from hwgen.hw.product.binary import BinaryWeights
 from hwgen.hw.product.dsp import DspForm
 from hwgen.hw.product.form import (
     Levels,
     ProductForm,
     Sum,
     Term,
-    bits_of,
     product_bounds,
     range_of,
     span,
@@ -35,7 +35,7 @@ HALF_BITS = 8
 SUM_BITS = 16
 
 
-class HalvesForm(ProductForm):
+class HalvesForm(BinaryWeights):
     """Two outputs, `simd` multipliers: x_l times the weights of both. Latency: 2 + log2(simd)."""
 
     name = "dsp8"
@@ -44,7 +44,6 @@ class HalvesForm(ProductForm):
 
     def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
         super().__init__(weights, value=value, target=target)
-        self.weight = range_of(self.weights, self.weights)
         if max(value.width, self.weight.width) > HALF_BITS:
             raise ValueError(f"{self.name}: {value} times {self.weight} takes more than {HALF_BITS} bits")
 
@@ -52,10 +51,6 @@ class HalvesForm(ProductForm):
     def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
         fits = max(value.width, span(levels).width) <= target.halves
         return fits and pe % cls.outputs == 0
-
-    @classmethod
-    def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
-        return cls.outputs * simd * span(levels).width
 
     @classmethod
     def cost(
@@ -70,30 +65,14 @@ class HalvesForm(ProductForm):
     def latency(self) -> int:
         return 2 + tree_depth(self.simd)
 
-    @property
-    def word_bits(self) -> int:
-        return self.outputs * self.simd * self.weight.width
-
-    def encode(self, weights: np.ndarray) -> np.ndarray:
-        """The weights of the first output, lane by lane, then those of the second."""
-        bits = bits_of(weights, self.weight.width)
-        return bits.swapaxes(0, 1).reshape(weights.shape[1], -1)
-
     def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
-        first, second = self._codes(word)
+        first, second = self.decoded(word)
         terms: tuple[list[Term], list[Term]] = ([], [])
         for lane, (x, *codes) in enumerate(zip(lanes, first, second)):
             products = multiply_two(m, (x, x), (codes[0], codes[1]), SUM_BITS, target=self.target)
             for row, product in enumerate(products):
                 terms[row].append(self._term(product, row, slice(lane, lane + 1)))
         return [Sum(sum_tree(m, each, target=self.target)[0].value) for each in terms]
-
-    def _codes(self, word: Value) -> list[list[Value]]:
-        """Weights in a word, for each output."""
-        width = self.weight.width
-        codes = [word[at : at + width] for at in range(0, self.word_bits, width)]
-        codes = [code.as_signed() for code in codes] if self.weight.signed else codes
-        return [codes[row * self.simd : (row + 1) * self.simd] for row in range(self.outputs)]
 
     def _term(self, value: Value, row: int, lanes: slice) -> Term:
         """The sum of the products of these lanes, `value` in no more bits than it takes."""
@@ -134,7 +113,7 @@ class HalvesOfLanesForm(HalvesForm):
         return 3 + tree_depth((self.simd + 1) // 2) if self.summed else super().latency
 
     def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
-        (codes,) = self._codes(word)
+        (codes,) = self.decoded(word)
         terms = []
         for lane in range(0, self.simd, 2):
             x, w = list(lanes[lane : lane + 2]), codes[lane : lane + 2]

@@ -22,15 +22,16 @@ import numpy as np
 from amaranth.hdl import Cat, Module, Value
 
 from hwgen.hw import carry
+from hwgen.hw.product.binary import BinaryWeights
 from hwgen.hw.product.dsp import DspForm
-from hwgen.hw.product.form import Levels, ProductForm, Sum, bits_of, range_of, register, span
+from hwgen.hw.product.form import Levels, ProductForm, Sum, register, span
 from hwgen.hw.product.rows import RowsForm
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5, Target
 from hwgen.targets.resources import Resources
 
 
-class PairForm(ProductForm):
+class PairForm(BinaryWeights):
     """sums = W @ x + sum x0' x1' + sum w0 w1 - 2**(n-1) sum w over the pairs, an odd lane as it is.
 
     Latency: that of `inner` with half the lanes, and 1. ECP5: simd / 2 multipliers and about 11 LUT4 a lane.
@@ -46,7 +47,6 @@ class PairForm(ProductForm):
             raise ValueError(f"{self.name}: takes two lanes or more")
         if value.width < 2:
             raise ValueError(f"{self.name}: activations of one bit need no multiplication")
-        self.weight = range_of(self.weights, self.weights)
         self.centred = centred(value)
         self.factor = _sum(self.centred, self.weight)
         self.products = self._inner(self.factor, (self.simd + 1) // 2)
@@ -79,10 +79,6 @@ class PairForm(ProductForm):
         return held + cls.inner.cost(simd // 2, (x.lo, x.hi), x, accumulator, target=target)
 
     @classmethod
-    def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
-        return simd * span(levels).width
-
-    @classmethod
     def offset(cls, weights: np.ndarray, value: Range) -> np.ndarray:
         middle = value.lo - centred(value).lo
         even = weights.shape[-1] // 2 * 2
@@ -93,17 +89,8 @@ class PairForm(ProductForm):
     def latency(self) -> int:
         return 1 + self.products.latency
 
-    @property
-    def word_bits(self) -> int:
-        return self.simd * self.weight.width
-
-    def encode(self, weights: np.ndarray) -> np.ndarray:
-        return bits_of(weights[0], self.weight.width).reshape(weights.shape[1], -1)
-
     def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
-        bits, width = self.weight.width, self.factor.width
-        codes = [word[at : at + bits] for at in range(0, len(word), bits)]
-        weights = [code.as_signed() if self.weight.signed else code for code in codes]
+        (weights,), width = self.decoded(word), self.factor.width
         factors: list[Value] = []
         for lane in range(self.simd // 2 * 2):
             other = weights[lane ^ 1]  # of the pair

@@ -16,12 +16,11 @@ import numpy as np
 from amaranth.hdl import C, Cat, Module, Value
 
 from hwgen.hw import carry
+from hwgen.hw.product.binary import BinaryWeights
 from hwgen.hw.product.form import (
     Levels,
-    ProductForm,
     Sum,
     Term,
-    bits_of,
     product_bounds,
     range_of,
     register,
@@ -45,7 +44,7 @@ class _Planes:
     negative: bool
 
 
-class RowsForm(ProductForm):
+class RowsForm(BinaryWeights):
     """sum_l w_l * x_l from AND rows in carry chains, a register after every adder.
 
     Latency: 1 + log2(lane pairs) + log2(weight bits); a single lane: log2(weight bits) (each rounded up).
@@ -55,17 +54,12 @@ class RowsForm(ProductForm):
 
     def __init__(self, weights: np.ndarray, *, value: Range, target: Target) -> None:
         super().__init__(weights, value=value, target=target)
-        self.weight = range_of(self.weights, self.weights)
         self.planes = self.weight.width
         self.paired = self.simd - self.simd % 2
 
     @classmethod
     def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
         return not target.inferred
-
-    @classmethod
-    def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
-        return simd * span(levels).width
 
     @classmethod
     def cost(
@@ -105,15 +99,8 @@ class RowsForm(ProductForm):
         """Levels that join `count` groups of planes; one more where a lone sign plane must be negated."""
         return tree_depth(count) + (1 if self.planes == 1 and self.weight.signed else 0)
 
-    @property
-    def word_bits(self) -> int:
-        return self.simd * self.planes
-
-    def encode(self, weights: np.ndarray) -> np.ndarray:
-        return bits_of(weights[0], self.planes).reshape(weights.shape[1], -1)
-
     def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
-        codes = [word[lane * self.planes : (lane + 1) * self.planes] for lane in range(self.simd)]
+        (codes,) = self.decoded(word)
         sums: list[tuple[Term, int]] = []
         if self.paired:
             span = range(self.paired)

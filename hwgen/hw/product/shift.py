@@ -2,8 +2,8 @@
 
 The roles of hw/product/terms.py turned: there a weight's code shifts the activation, here an activation's
 code the weight, which comes from the ROM as the binary number it is. What the multiplexers want of a code
-(shift, zero, sign) is looked up once a lane for all outputs. Miyashita, Lee, Murmann, "Convolutional Neural Networks
-using Logarithmic Data Representation", 2016, method 1.
+(shift, zero, sign) is looked up once a lane for all outputs. Miyashita, Lee, Murmann, "Convolutional Neural
+Networks using Logarithmic Data Representation", 2016, method 1.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 from amaranth.hdl import C, Cat, Module, Value
 
+from hwgen.hw.product.binary import BinaryWeights
 from hwgen.hw.product.form import (
     Levels,
-    ProductForm,
     Sum,
-    bits_of,
     product_bounds,
-    range_of,
     register,
     span,
     sum_tree,
@@ -35,7 +33,7 @@ from hwgen.targets.resources import Resources
 MAX_SHIFT = 15
 
 
-class ShiftForm(ProductForm):
+class ShiftForm(BinaryWeights):
     """sum_l w_l * values[code_l], each value 0 or +-2**k: multiplexers, then adders, never a multiplier.
 
     A negative value complements its term in the slot that adds it, and the one that this lacks rides in an
@@ -50,7 +48,6 @@ class ShiftForm(ProductForm):
         assert isinstance(value, Coded)
         self.values = value.values
         self.digit = _digit(value)
-        self.weight = range_of(self.weights, self.weights)
 
     @classmethod
     def suits(cls, levels: Levels, value: Range, simd: int, pe: int, target: Target) -> bool:
@@ -74,10 +71,6 @@ class ShiftForm(ProductForm):
         tables = 1 if value.width <= 4 else 1 << (value.width - 4)
         return Resources(lut4=simd * _digit(value).bits * tables)
 
-    @classmethod
-    def code_bits(cls, simd: int, levels: Levels, value: Range) -> int:
-        return simd * span(levels).width
-
     @property
     def lane(self) -> Range:
         return Range.bits(self.digit.bits, signed=False)
@@ -89,17 +82,9 @@ class ShiftForm(ProductForm):
     def latency(self) -> int:
         return registered([self.digit]) + 1 + tree_depth(-(-self.simd // 2))
 
-    @property
-    def word_bits(self) -> int:
-        return self.simd * self.weight.width
-
-    def encode(self, weights: np.ndarray) -> np.ndarray:
-        return bits_of(weights[0], self.weight.width).reshape(weights.shape[1], -1)
-
     def build(self, m: Module, lanes: Sequence[Value], word: Value) -> list[Sum]:
-        bits, row = self.weight.width, []
-        for lane, code in enumerate(lanes):
-            w = word[lane * bits : (lane + 1) * bits]
+        (weights,), row = self.decoded(word), []
+        for lane, (code, w) in enumerate(zip(lanes, weights)):
             masked = self._masked(m, w if self.weight.signed else Cat(w, C(0, 1)), code)
             low, high = product_bounds(self.weights[0, :, lane], self.value)
             row.append(Bounded(masked, low - self.digit.negative, high))
