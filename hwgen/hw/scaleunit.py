@@ -26,7 +26,7 @@ class ScaleUnit(wiring.Component):
     stream of `lanes` values in `out`. form: multiplier, whose weight is b. activation: StaircaseUnit of the
     products, or None. A beat a clock, `latency` clocks and two through an empty queue; the pipeline runs
     freely and a beat enters only when the queue has room for it. Errors: ValueError where lanes do not divide
-    channels, or the ranges do not fit the form.
+    channels, b can be negative, or the ranges do not fit the form.
     """
 
     def __init__(
@@ -43,8 +43,11 @@ class ScaleUnit(wiring.Component):
     ) -> None:
         if channels % lanes:
             raise ValueError(f"scale: {lanes} lanes must divide {channels} channels")
+        if b.signed:
+            raise ValueError(f"scale: factors must not be negative, not {b}")
         self.beats, self.lanes, self.activation, self.out = channels // lanes, lanes, activation, out
-        self.form = form(np.array([[[b.lo], [b.hi]]]), value=a, target=target)
+        ends = Range.bits(b.width, signed=False)  # forms look at each bit of their weights
+        self.form = form(np.array([[[ends.lo], [ends.hi]]]), value=a, target=target)
         self.latency = self.form.latency + (activation.latency if activation else 0)
         super().__init__(
             {
@@ -100,7 +103,7 @@ def scale_cost(
     form: type[ProductForm], *, a: Range, b: Range, lanes: int, out: Range, target: Target
 ) -> Resources:
     """Estimate of a ScaleUnit without its activation."""
-    levels = b.lo, b.hi
+    levels = 0, Range.bits(b.width, signed=False).hi
     product = a * b
     each = form.cost(1, levels, a, product, target=target)
     sums = target.adder_luts(product.width, "accumulate")  # there is no accumulator

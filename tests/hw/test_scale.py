@@ -25,7 +25,7 @@ def drawn(value: Range, shape: tuple[int, ...], seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     x = rng.integers(value.lo, value.hi + 1, shape)
     x[1::2] = rng.choice([value.lo, value.hi], x[1::2].shape)
-    x[0, 0] = value.lo
+    x[0, 0], x[1, 0] = value.lo, value.hi
     return x
 
 

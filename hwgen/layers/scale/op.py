@@ -26,6 +26,8 @@ class Scale(Node):
         a, b = inputs
         if b.shape != (*a.shape[:2], 1):
             raise IllegalNode(f"{self.name}: scales {a.shape} by {b.shape}; one number a pixel is needed")
+        if b.range.signed:
+            raise IllegalNode(f"{self.name}: scales by {b.range}; factors must not be negative")
         if self.act is not None and (self.act.pixel_rows is not None or self.act.rows not in (1, a.shape[2])):
             raise IllegalNode(f"{self.name}: {self.act.rows} rows for {a.shape[2]} channels")
         values = self.act.range if self.act else self.product_range(a.range, b.range)
