@@ -256,5 +256,6 @@ def reducer_cost(
     counter = (depth - 1).bit_length()
     registered = rom == "bram" and target.instances  # as in ReducerPipeline
     words = width if depth > 1 and (registered or rom == "lut") else 0
-    delays = (3 if registered else 2) * lanes * value.width + 30
-    return total + Resources(lut4=lut + 2 * counter + 2, ff=words + delays + 2 * counter, bram=blocks)
+    delays = (3 if registered else 2) * lanes * value.width
+    control = Resources(lut4=2 * counter + 2, ff=2 * counter + 30)
+    return total + target.delay(delays) + control + Resources(lut4=lut, ff=words, bram=blocks)

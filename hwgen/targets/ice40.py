@@ -20,8 +20,8 @@ PRODUCT_BITS = 32
 HALF_BITS = 8  # operands of the two products that it does instead
 HALF_PRODUCT_BITS = 16
 
-#: Share of a layer's flip-flops that do not lie behind a LUT of their own (measured; they take a cell each).
-LONE_FLIPFLOPS = 0.25
+#: Share of a layer's flip-flops, delays apart, that no LUT of their own feeds (measured): each takes a cell.
+LONE_FLIPFLOPS = 0.12
 
 _CONTROLS = (
     "AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT", "OLOADTOP", "OLOADBOT",

@@ -6,15 +6,9 @@ synthesised in one run, each a region of its own.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from amaranth.hdl import Module, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from together import resources
 
-from hwgen.emit.verilog import to_rtlil
-from hwgen.flow.synth import synthesise
 from hwgen.hw.fifo import StreamFifo
 from hwgen.hw.globalpool import GlobalSum
 from hwgen.hw.outqueue import OutQueue
@@ -24,6 +18,7 @@ from hwgen.hw.width import WidthConverter
 from hwgen.hw.window import WindowBuffer
 from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5
+from hwgen.targets.resources import Resources
 
 INT8 = Range(-128, 127)
 ACC = Range(-(1 << 19), (1 << 19) - 1)
@@ -53,45 +48,18 @@ CASES = {
 }
 
 
-class AllOf(wiring.Component):
-    """The components side by side, every port on the outside."""
-
-    def __init__(self) -> None:
-        self.pins = {
-            f"{name}_{'_'.join(map(str, path))}": (member.flow, Value.cast(value))
-            for name, (part, _) in CASES.items()
-            for path, member, value in part.signature.flatten(part)
-        }
-        super().__init__(
-            {n: In(len(value)) if flow == In else Out(len(value)) for n, (flow, value) in self.pins.items()}
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        for name, (part, _) in CASES.items():
-            m.submodules[name] = part
-        for name, (flow, value) in self.pins.items():
-            outer = getattr(self, name)
-            m.d.comb += value.eq(outer) if flow == In else outer.eq(value)
-        return m
-
-
 @pytest.fixture(scope="module")
-def regions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, int]]:
-    folder: Path = tmp_path_factory.mktemp("stream_cost")
-    source = folder / "all.il"
-    source.write_text(to_rtlil(AllOf(), "all_of"))
-    return synthesise([source], "all_of", "ecp5", folder, regions=list(CASES)).regions
+def regions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Resources]:
+    parts = {name: part for name, (part, _) in CASES.items()}
+    return resources(parts, "ecp5", tmp_path_factory.mktemp("stream_cost"))
 
 
 @pytest.mark.synth
 @pytest.mark.parametrize("name", CASES)
-def test_cost(name: str, regions: dict[str, dict[str, int]]) -> None:
+def test_cost(name: str, regions: dict[str, Resources]) -> None:
     lut4, ff, bram = CASES[name][1]
     cost = regions[name]
     print(name, cost)
-    assert cost["lut4"] <= lut4 and cost["ff"] <= ff and cost["bram"] == bram, cost
-    assert cost["lut4"] >= lut4 // 2, (
-        f"{cost}: so much smaller than its bound that the bound is worth lowering"
-    )
-    assert cost["dsp"] == 0
+    assert cost.lut4 <= lut4 and cost.ff <= ff and cost.bram == bram, cost
+    assert cost.lut4 >= lut4 // 2, f"{cost}: so much smaller than its bound that the bound is worth lowering"
+    assert cost.dsp == 0

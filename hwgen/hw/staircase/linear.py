@@ -254,12 +254,8 @@ class LinearForm(StaircaseForm):
         total = self.product.cost()
         lut = (self.d.width + 1) * self.centred + (self.z.width + cut + 1) * self._adds
         lut += fit.clamp.width + ceil(self.z.width / 3) + 3
-        ff = (
-            self.d.width * self.centred
-            + self.z.width * self._adds
-            + fit.clamp.width
-            + 2 * (self.product.latency + 1)
-        )
+        ff = self.d.width * self.centred + self.z.width * self._adds + fit.clamp.width
+        total += self.target.delay(2 * (self.product.latency + 1))
         if self.base == "add":
             lut, ff = lut + fit.clamp.width + 1, ff + fit.clamp.width
         lut += self._exceptions * (self.operand.width // 2 + 4)

@@ -130,14 +130,16 @@ class WideProduct:
         low = min(self.d.width, self.part + self.d.signed)
         upper = max(0, self.multiplier.width - self.part) + low
         lut = (self.chunks > 1) * (upper + 1)
-        ff = (self.chunks > 1) * (upper + self.part)
+        ff, late = (self.chunks > 1) * upper, (self.chunks > 1) * self.part
         if self.rows:
             row = self.multiplier.width + 3
-            lut, ff = lut + 2 * row, ff + 3 * row + upper
+            masks = self.target.adder_luts(row, "subtract_rows") - self.target.adder_luts(row)
+            lut, ff, late = lut + 2 * row + masks, ff + 2 * row, late + row + upper
         elif self.wide:
             width = self.range.width - self.part
-            lut, ff = lut + 2 * width, ff + 2 * width + 2 * self.part
-        return Resources(lut4=lut, ff=ff, dsp=self.chunks * (1 + self.wide))
+            lut, ff, late = lut + 2 * width, ff + 2 * width, late + 2 * self.part
+        dsp = self.chunks * (1 + self.wide)
+        return Resources(lut4=lut, ff=ff, dsp=dsp) + self.target.delay(late)
 
     def build(self, m: Module, d: Value, multiplier: Value) -> Value:
         """The product, `latency` clocks later, as a signed value."""

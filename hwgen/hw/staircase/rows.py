@@ -138,8 +138,11 @@ class RowTable:
         stages = max(self._stages) + 1
         if self.form == "bram":
             late = sum(len(stage.stored) * stage.stage for stage in self._stages.values())
-            return Resources(lut4=lut + 2 * index, ff=index + late, bram=blocks)
-        return Resources(lut4=lut + 2 * index, ff=self.width + index * stages)
+            return Resources(lut4=lut + 2 * index, ff=index, bram=blocks) + self.target.delay(late)
+        late = index * (stages - 1)
+        if not self.target.instances:  # a register that starts as 1 is one of 0 with an inverter behind
+            lut += sum(int(column[0]) for stage in self._stages.values() for column in stage.stored)
+        return Resources(lut4=lut + 2 * index, ff=self.width + index) + self.target.delay(late)
 
     def build(self, m: Module, valid: Value) -> dict[str, list[Value]]:
         """Adds the table; parameters by field and lane, right at the field's stage after the word's valid."""

@@ -143,13 +143,14 @@ class SearchForm(StaircaseForm):
             lut = compare_cost(self.cut, self.target, choice=level == 1)
             if self.constant and level == 0:
                 lut = ceil(constant_cost(self.cut, self.cuts[:, self.cuts.shape[1] // 2]) / self.stair.rows)
-            carried = clocks * (self.value.width * (level + 1 < self.levels) + level) + 1
+            carried, looked_up = clocks * (self.value.width * (level + 1 < self.levels) + level), 0
             if level >= _SHARED:
                 form = "bram" if self._in_blocks(level) else "lut"
                 table, blocks = rom_cost(width, self._depth(level), self.target, form)
-                carried += (clocks - 1) * self.value.width * (level + 1 == self.levels) + width * (not blocks)
+                carried += (clocks - 1) * self.value.width * (level + 1 == self.levels)
+                looked_up = width * (not blocks)
                 total += Resources(lut4=table, bram=blocks)
-            total += Resources(lut4=lut, ff=carried)
+            total += Resources(lut4=lut, ff=1 + looked_up) + self.target.delay(carried)
         if self._values is not None:
             total += Resources(lut4=out * max(1, (1 << self.levels) // 16), ff=out)
         return total + (Resources(lut4=out, ff=out) if self.code.values is None else Resources())

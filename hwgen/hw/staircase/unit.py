@@ -48,9 +48,9 @@ class StaircasePlan:
     @property
     def cost(self) -> Resources:
         """All lanes, the table, and the flags beside them."""
-        wait = self.table.latency * self.form.value.width
-        each = self.form.cost() + Resources(ff=wait)
-        return each * self.order.lanes + self.table.cost() + Resources(ff=3 * self.latency)
+        target = self.form.target
+        each = self.form.cost() + target.delay(self.table.latency * self.form.value.width)
+        return each * self.order.lanes + self.table.cost() + target.delay(3 * self.latency)
 
     def price(self, dsp_price: float) -> float:
         """Cost in LUT4s; two flip-flops come with two LUT4s, so that they are half free."""
