@@ -131,7 +131,7 @@ class SystolicCore(wiring.Component):
             of.as_value().eq(meaning),
             accumulators.step.eq(step), accumulators.valid.eq(of.valid), accumulators.bank.eq(of.bank),
             accumulators.index.eq(of.index), accumulators.first.eq(of.first), accumulators.widen.eq(of.widen),
-            accumulators.sums.eq(array.sums), drain.filled.eq(filled),
+            *(accumulators.sums[c].eq(array.sums[c]) for c in range(geometry.columns)), drain.filled.eq(filled),
         ]  # fmt: skip
         if geometry.maximum:
             m.d.comb += accumulators.maximum.eq(sequencer.flag_maximum)
