@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hwgen.ir.node import Node
 from hwgen.ir.tensor import Shape, Tensor
 from hwgen.layers.requantize import table
+from hwgen.layers.window import Window
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import Ints, round_half_away
 from hwgen.numeric.staircase import Staircase
@@ -175,7 +176,7 @@ def activation_limits(op: Operation) -> Range:
     return Range(lo, hi)
 
 
-def padding(op: Operation, size: tuple[int, int], kernel: tuple[int, int]) -> tuple[int, int, int, int]:
+def _padding(op: Operation, size: tuple[int, int], kernel: tuple[int, int]) -> tuple[int, int, int, int]:
     """(top, bottom, left, right) for an input size and a kernel that is already spread by its dilation.
 
     SAME pads what the output of ceil(size / stride) needs, the odd pixel at the bottom and right.
@@ -198,8 +199,20 @@ def check_window(op: Operation) -> Iterator[str]:
         yield f"padding type {op.options['padding']}"
 
 
-def check_filter(op: Operation) -> Iterator[str]:
-    """Complaint about a pool's window; one that leaves the image has a rounding for every area."""
+def window_of(op: Operation, x: Tensor, kernel: tuple[int, int] | None = None) -> Window:
+    """The window over `x` that the options say; kernel: its size if they do not, dilation included."""
+    kernel = kernel or (op.options["filter_h"], op.options["filter_w"])
+    stride = (op.options["stride_h"], op.options["stride_w"])
+    return Window(kernel, stride, _padding(op, (x.shape[0], x.shape[1]), kernel))
+
+
+def check_pool(op: Operation) -> Iterator[str]:
+    """Complaints about a pool; a window that leaves the image has a rounding for every area."""
+    x = op.input(0)
+    yield from check_activations(op, x, op.output)
+    yield from check_same_type(op, x, op.output)
+    yield from check_fused(op)
+    yield from check_window(op)
     window = (op.options["filter_h"], op.options["filter_w"])
     if min(window) < 1 or (op.options["padding"] == SAME and window[0] * window[1] > MAX_WINDOW):
         yield f"window of {window[0]}x{window[1]}"

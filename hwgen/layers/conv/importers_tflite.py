@@ -11,7 +11,7 @@ from hwgen.ir.tensor import Tensor
 from hwgen.layers.conv.op import Conv
 from hwgen.layers.requantize import Rounding
 from hwgen.layers.reshape.op import Reshape
-from hwgen.layers.tflite import Context, Operation, check_window, padding
+from hwgen.layers.tflite import Context, Operation, check_window, window_of
 from hwgen.layers.tflite_linear import (
     bias_of,
     check_dilation,
@@ -42,12 +42,7 @@ def build_conv(op: Operation, ctx: Context) -> None:
     x = ctx.tensor(op.input(0))
     dilation = op.options["dilation_h"], op.options["dilation_w"]
     weights = ungrouped(spread(weights_of(op), dilation, (1, 2)), x.shape[2])
-    kernel = (weights.shape[1], weights.shape[2])
-    window = Window(
-        kernel,
-        (op.options["stride_h"], op.options["stride_w"]),
-        padding(op, (x.shape[0], x.shape[1]), kernel),
-    )
+    window = window_of(op, x, (weights.shape[1], weights.shape[2]))
     add_conv(op, ctx, x, weights, window, "fixed")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from hwgen.layers.conv.op import Conv
 from hwgen.layers.depthwise.op import Depthwise
-from hwgen.layers.tflite import Context, Operation, check_window, padding
+from hwgen.layers.tflite import Context, Operation, check_window, window_of
 from hwgen.layers.tflite_linear import (
     bias_of,
     check_dilation,
@@ -17,7 +17,6 @@ from hwgen.layers.tflite_linear import (
     spread,
     weights_of,
 )
-from hwgen.layers.window import Window
 from hwgen.numeric.rounding import Ints
 
 
@@ -40,8 +39,7 @@ def build(op: Operation, ctx: Context) -> None:
     x = ctx.tensor(op.input(0))
     weights = spread(weights_of(op)[0], (op.options["dilation_h"], op.options["dilation_w"]), (0, 1))
     kh, kw, outputs = weights.shape
-    stride = (op.options["stride_h"], op.options["stride_w"])
-    window = Window((kh, kw), stride, padding(op, (x.shape[0], x.shape[1]), (kh, kw)))
+    window = window_of(op, x, (kh, kw))
     bias = bias_of(op, weights.sum(axis=(0, 1)))
     pad_value = op.input(0).zero_point
     node: Conv | Depthwise

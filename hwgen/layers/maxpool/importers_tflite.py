@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from hwgen.layers.maxpool.op import MaxPool
 from hwgen.layers.tflite import (
     Context,
     Operation,
-    check_activations,
-    check_filter,
-    check_fused,
-    check_same_type,
-    check_window,
+    check_pool,
     clamp_of,
-    padding,
+    window_of,
 )
-from hwgen.layers.window import Window
-
-
-def check(op: Operation) -> Iterator[str]:
-    """Complaints about a MAX_POOL_2D."""
-    x = op.input(0)
-    yield from check_activations(op, x, op.output)
-    yield from check_same_type(op, x, op.output)
-    yield from check_fused(op)
-    yield from check_window(op)
-    yield from check_filter(op)
 
 
 def build(op: Operation, ctx: Context) -> None:
     """The runtime compares integers as they are: input and output scales are not looked at."""
     x = ctx.tensor(op.input(0))
-    kernel = (op.options["filter_h"], op.options["filter_w"])
-    stride = (op.options["stride_h"], op.options["stride_w"])
-    window = Window(kernel, stride, padding(op, (x.shape[0], x.shape[1]), kernel))
-    ctx.add(op, MaxPool(**ctx.place(op), inputs=(x.name,), window=window, act=clamp_of(op, x.range)))
+    act = clamp_of(op, x.range)
+    ctx.add(op, MaxPool(**ctx.place(op), inputs=(x.name,), window=window_of(op, x), act=act))
 
 
-CHECKS = {"MAX_POOL_2D": check}
+CHECKS = {"MAX_POOL_2D": check_pool}
 IMPORTERS = {"MAX_POOL_2D": build}

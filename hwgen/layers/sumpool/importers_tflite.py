@@ -14,12 +14,10 @@ from hwgen.layers.tflite import (
     Operation,
     activation_limits,
     check_activations,
-    check_filter,
-    check_fused,
+    check_pool,
     check_same_type,
-    check_window,
     constant_integers,
-    padding,
+    window_of,
 )
 from hwgen.layers.window import Window
 from hwgen.numeric.ranges import Range
@@ -27,22 +25,10 @@ from hwgen.numeric.rounding import Ints, quantize_multiplier
 from hwgen.numeric.staircase import Staircase, from_function
 
 
-def check_average(op: Operation) -> Iterator[str]:
-    """Complaints about an AVERAGE_POOL_2D."""
-    x = op.input(0)
-    yield from check_activations(op, x, op.output)
-    yield from check_same_type(op, x, op.output)
-    yield from check_fused(op)
-    yield from check_window(op)
-    yield from check_filter(op)
-
-
 def build_average(op: Operation, ctx: Context) -> None:
     """Sum, then division by the number of pixels that lie inside the image."""
     x = ctx.tensor(op.input(0))
-    kernel = (op.options["filter_h"], op.options["filter_w"])
-    stride = (op.options["stride_h"], op.options["stride_w"])
-    window = Window(kernel, stride, padding(op, (x.shape[0], x.shape[1]), kernel))
+    window = window_of(op, x)
     node = SumPool(**ctx.place(op), inputs=(x.name,), window=window)
     node.act = division(areas(window, x.shape[:2]), x.range, activation_limits(op))
     ctx.add(op, node)
@@ -131,5 +117,5 @@ def mean_division(op: Operation, count: int, x: Range) -> Staircase:
     )
 
 
-CHECKS = {"AVERAGE_POOL_2D": check_average, "MEAN": check_mean}
+CHECKS = {"AVERAGE_POOL_2D": check_pool, "MEAN": check_mean}
 IMPORTERS = {"AVERAGE_POOL_2D": build_average, "MEAN": build_mean}
