@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
 from hwgen.emit.manifest import Manifest
+from hwgen.flow.templates import render
 from hwgen.support import resources
 from hwgen.support.errors import UsageError
 from hwgen.support.files import write_atomic
@@ -37,7 +37,7 @@ def bench_verilog(manifest: Manifest) -> str:
     for name in names:
         if _NAME.fullmatch(name) is None:
             raise UsageError(f"{name!r} cannot stand in Verilog", where="manifest")
-    return _render(
+    return render(
         "testbench.v.j2",
         core=manifest.core,
         clock=manifest.clock,
@@ -65,7 +65,7 @@ def write_testbench(folder: Path, manifest: Manifest, rtl: str, vectors: Mapping
         write_atomic(folder / path.relative_to(sim), path.read_bytes())
     write_atomic(folder / "bench.v", bench_verilog(manifest))
     write_atomic(folder / "access.vlt", ACCESS)
-    write_atomic(folder / "Makefile", _render("testbench.mk.j2", core=manifest.core, rtl=rtl))
+    write_atomic(folder / "Makefile", render("testbench.mk.j2", core=manifest.core, rtl=rtl))
     manifest.write(folder / "manifest.json")
     samples = len(next(iter(vectors.values())))
     job = {
@@ -95,15 +95,3 @@ def _run(manifest: Manifest, name: str, samples: int, go: int) -> dict[str, Any]
         "drain": 200,
         "dump": None,
     }
-
-
-def _render(template: str, **values: Any) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resources.folder("rtl_templates")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Verilog and make, not HTML; names are checked above
-    )
-    return environment.get_template(template).render(**values)

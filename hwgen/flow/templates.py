@@ -1,4 +1,4 @@
-"""Jinja2 for the flow's scripts: an undefined name is an error, nothing is escaped, names are checked."""
+"""Jinja2 for scripts and benches: an undefined name is an error, nothing is escaped, names are checked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # scripts, not HTML
+        autoescape=False,  # scripts and Verilog, not HTML
     )
     return environment.get_template(template).render(**values)
 

@@ -7,6 +7,7 @@ a flip-flop whose LUT is used by something else takes a cell of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hwgen.flow.family.base import Family
@@ -29,8 +30,6 @@ class Ice40(Family):
         return [self.config, self.bitstream]
 
 
-_BELS = {"lut4": "ICESTORM_LC", "bram": "ICESTORM_RAM"}
-
 ICE40 = Ice40(
     name="ice40",
     devices={
@@ -49,23 +48,16 @@ ICE40 = Ice40(
     constraints="top.pcf",
     config="top.asc",
     bitstream="top.bin",
-    bels=_BELS,
+    bels={"lut4": "ICESTORM_LC", "bram": "ICESTORM_RAM"},
 )
 
-ICE40UP = Ice40(
+ICE40UP = replace(
+    ICE40,
     name="ice40up",
     devices={"iCE40UP5K": "up5k"},
-    grades=False,
     clock_mhz=36.0,
-    fill=0.9,
-    synth_script="synth_ice40.ys.j2",
     synth_options=("-device", "u"),
-    nextpnr="nextpnr-ice40",
-    packer="icepack",
-    constraints="top.pcf",
-    config="top.asc",
-    bitstream="top.bin",
-    bels={**_BELS, "dsp": "ICESTORM_DSP", "spram": "ICESTORM_SPRAM"},
+    bels={**ICE40.bels, "dsp": "ICESTORM_DSP", "spram": "ICESTORM_SPRAM"},
     # Lattice FPGA-DS-02008: what nextpnr does not know of these blocks
     limits_mhz={"SB_MAC16": 50.0, "SB_SPRAM256KA": 70.0},
     pll_pads={("iCE40UP5K", "SG48"): "35"},
