@@ -52,12 +52,14 @@ def verify_rtl(
     waveform: Waveform | None = None,
     simulator: str | None = None,
     timeout: float = _TIMEOUT,
+    files: Mapping[str, bytes] | None = None,
     progress: process.Progress = process.silent,
 ) -> VerifyResult:
     """Simulate the core and compare every integer of every stream that `expected` knows.
 
     inputs, expected: (N, H, W, C) integers by tensor name, as `golden.run.execute` takes and gives them;
     outputs must be among `expected`, tensors of taps may be (`execute(..., keep=True)`: every layer).
+    files: what the core's models read in the folder where they run, e.g. the contents of a flash.
     The simulator is built in `build_dir` and reused; logs and, after a failure, records stay there.
 
     RtlMismatch: a difference (layer, pixel, channel, expected, got), a broken stream protocol, a core that
@@ -75,7 +77,7 @@ def verify_rtl(
     for number, batch in enumerate((patterns[:1], patterns[1:])):
         if not batch:
             continue
-        run = _Batch(manifest, vectors, batch, build_dir / f"run-{number}", seed, interval)
+        run = _Batch(manifest, vectors, batch, build_dir / f"run-{number}", seed, interval, files or {})
         results += run.simulate(built, timeout, _share(progress, len(results), patterns))
         failure = results[-1].failure()
         if failure is not None:
@@ -104,9 +106,10 @@ class _Batch:
         folder: Path,
         seed: int,
         interval: float,
+        files: Mapping[str, bytes],
     ) -> None:
         self.manifest, self.vectors, self.folder, self.seed = manifest, vectors, folder, seed
-        self.interval = interval
+        self.interval, self.files = interval, files
         self.distinct = len(next(iter(vectors.values())))
         self.job: dict[str, Any] = {
             "manifest": "manifest.json",
@@ -140,6 +143,8 @@ class _Batch:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.manifest.write(self.folder / "manifest.json")
+        for name, content in self.files.items():
+            (self.folder / name).write_bytes(content)
         np.savez(self.folder / "vectors.npz", allow_pickle=False, **self.vectors)
         self._start(built, timeout, progress)
         path = self.folder / self.job["result"]
