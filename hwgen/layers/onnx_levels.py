@@ -33,9 +33,7 @@ def stepped(ctx: Context, op: Operation, x: Real) -> Real:
     def ranks(chain: Chain) -> Whole:
         return lambda q: np.searchsorted(levels, np.asarray(chain(q), dtype=np.float32)).astype(np.int64)
 
-    act = from_function(ranks(x.chain), source.lo, source.hi)
-    note_noise(ctx, op, ranks(x.chain), act, x.noise)
-    note_doubt(ctx, op, act, [ranks(chain) for chain in x.doubt])
+    act = decided(ctx, op, x, [ranks(chain) for chain in (x.chain, *x.doubt)])
     plane = source.once(ctx, op.inner(), act, Scheme(1.0, 0, "int8"))
 
     def value(q: Ints) -> Floats:
@@ -92,7 +90,25 @@ def power_table(level: Ints, padded: bool) -> tuple[int, ...] | None:
     return tuple(values)
 
 
-def note_noise(ctx: Context, op: Operation, whole: Whole, act: Staircase, noise: NDArray | None) -> None:
+def decided(ctx: Context, op: Operation, x: Real, wholes: list[Whole]) -> Staircase:
+    """The staircase of a real's chain and a quantiser behind it; what hangs on rounding is settled or noted.
+
+    wholes: chain and quantiser, then the same for every doubt."""
+    source = x.source
+
+    def steps() -> list[Staircase]:
+        return [from_function(whole, source.lo, source.hi, source.pixel_rows) for whole in wholes]
+
+    found = steps()
+    while x.doubt and source.decide(found):
+        found = steps()
+    act, *others = found
+    _note_noise(ctx, op, wholes[0], act, x.noise)
+    _note_doubt(ctx, op, act, others)
+    return act
+
+
+def _note_noise(ctx: Context, op: Operation, whole: Whole, act: Staircase, noise: NDArray | None) -> None:
     """Say which thresholds the runtime's own rounding of sums could move by one."""
     if noise is None:
         return
@@ -102,11 +118,10 @@ def note_noise(ctx: Context, op: Operation, whole: Whole, act: Staircase, noise:
     _note(ctx, op, act, unsure, "the runtime's order of additions decides them, here the sum rounded once")
 
 
-def note_doubt(ctx: Context, op: Operation, act: Staircase, others: list[Whole]) -> None:
+def _note_doubt(ctx: Context, op: Operation, act: Staircase, others: list[Staircase]) -> None:
     """Say which thresholds move where a function that runtimes approximate is off by a few units."""
     unsure = np.zeros(act.steps.shape, dtype=bool)
-    for whole in others:
-        other = from_function(whole, act.lo, act.hi)
+    for other in others:
         unsure |= other.steps != act.steps if other.steps.shape == act.steps.shape else True
     _note(ctx, op, act, unsure, "the runtime's logarithm decides them, here the one rounded once")
 

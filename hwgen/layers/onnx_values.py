@@ -173,6 +173,10 @@ class Source:
         """(H, W, C) of that plane."""
         raise TypeError(f"{type(self).__name__} does not say what shape it makes")
 
+    def decide(self, found: list[Staircase]) -> bool:
+        """Whether something was found out about steps that the doubts of a chain leave open: look again."""
+        return False
+
     def once(self, ctx: Context, op: Operation, act: Staircase | None, out: Scheme) -> Plane:
         """`emit`, but equal activations (quantisers often come in copies) share one node."""
         parts = (act.steps, act.base, act.sign, act.lo, act.hi) if act else ()

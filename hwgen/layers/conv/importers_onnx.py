@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hwgen.ir.tensor import Affine, HostChain, HostStep
 from hwgen.layers.onnx_linear import LinearSource, Weights, Zero, grouped, int32_bias, linear, weights
+from hwgen.layers.onnx_strength import boxed
 from hwgen.layers.onnx_values import (
     Const,
     Context,
@@ -48,6 +49,9 @@ MakeSource = Callable[[Ints], LinearSource]
 
 def conv(op: Operation, ctx: Context) -> Value:
     """Conv between DequantizeLinear and QuantizeLinear."""
+    box = boxed(op, ctx)
+    if box is not None:
+        return box
     x, grid = ctx.grid(op, 0, padded(op), coded=True)
     w = weights(ctx.codes(op, 1), 0)
     build, arrange = _image_conv(op, ctx, x, w, Zero.of(grid))

@@ -44,6 +44,10 @@ class MaxSource(Source):
         tensor = ctx.add(op, MaxPool, (ctx.place(plane),), window=self.window, act=after)
         return Plane(out.dtype, tensor.range, tensor)
 
+    def decide(self, found: list[Staircase]) -> bool:
+        """As the inner source, whose steps they are."""
+        return self.inner.decide(found)
+
     def shape(self, ctx: Context) -> Shape:
         """(H, W, C) after pooling."""
         return (*self.window.output_size(self.size[:2]), self.size[2])

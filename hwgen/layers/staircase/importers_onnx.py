@@ -9,6 +9,7 @@ import numpy as np
 from hwgen.layers import onnx_logarithm
 from hwgen.layers.onnx_elementwise import constant_arithmetic, per_row, real_input
 from hwgen.layers.onnx_logarithm import combined
+from hwgen.layers.onnx_products import scaled
 from hwgen.layers.onnx_values import (
     Codes,
     Const,
@@ -171,8 +172,9 @@ def negative(op: Operation, ctx: Context) -> Value:
 
 
 def multiply(op: Operation, ctx: Context) -> Value:
-    """x * constant, or f(x) * g(x)."""
-    product = combined(ctx.value(op, 0), ctx.value(op, 1))
+    """x * constant, or f(x) * g(x), or a convolution times K."""
+    sides = ctx.value(op, 0), ctx.value(op, 1)
+    product = combined(*sides) or scaled(*sides, ctx)
     if product is not None:
         return product
     return constant_arithmetic(op, ctx, np.multiply)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hwgen.ir.tensor import HostChain
 from hwgen.layers.onnx_elementwise import per_row, real_input, widened
 from hwgen.layers.onnx_grid import even
-from hwgen.layers.onnx_levels import note_doubt, note_noise
+from hwgen.layers.onnx_levels import decided
 from hwgen.layers.onnx_values import (
     MAX_ZERO,
     Codes,
@@ -44,7 +44,6 @@ from hwgen.layers.requantize_qonnx import (
 )
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import Ints
-from hwgen.numeric.staircase import from_function
 
 MAX_CONSTANT_BITS = 32  # a bias; weights of more than 8 bits are refused where they are used
 MAX_BITS, MAX_STEPS, MAX_THRESHOLDS = 8, 1 << 22, 1 << 12
@@ -143,9 +142,7 @@ def _stepped(op: Operation, ctx: Context, x: Real, rule: Rule) -> Real:
     ends = whole(np.stack([source.lo, source.hi], axis=1))
     if int(np.abs(ends[:, 1] - ends[:, 0]).max()) * len(ends) > MAX_STEPS:
         raise Unsupported("a quantiser of too many steps")
-    act = from_function(whole, source.lo, source.hi, source.pixel_rows)
-    note_noise(ctx, op, whole, act, x.noise)
-    note_doubt(ctx, op, act, [partial(_applied, rule, chain) for chain in x.doubt])
+    act = decided(ctx, op, x, [whole, *(partial(_applied, rule, chain) for chain in x.doubt)])
     plane = source.once(ctx, op, act, _nominal(rule, act.range))
     values = rule.value(np.array([[0, 1]], dtype=np.int64))
     if np.all(values == values[:1]):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hwgen.ir.node import IllegalNode
 from hwgen.ir.tensor import Shape, Tensor
+from hwgen.layers.onnx_strength import boxed, channel_strength
 from hwgen.layers.onnx_values import (
     Context,
     Damaged,
@@ -81,6 +82,9 @@ def _seen(size: Shape | tuple[int, int], shape: Window, axis: int) -> Ints:
 
 def average_pool(op: Operation, ctx: Context) -> Value:
     """AveragePool between Dequantize and Quantize."""
+    box = boxed(op, ctx)
+    if box is not None:
+        return box
     x, grid = ctx.grid(op, 0)
     source = _pool(op, ctx.image(x))
     return _mean(ctx, source, grid, _image_index(source.shape(ctx)), integer_global=False)
@@ -94,9 +98,11 @@ def global_average_pool(op: Operation, ctx: Context) -> Value:
 
 
 def reduce_mean(op: Operation, ctx: Context) -> Value:
-    """ReduceMean over both image axes."""
-    x, grid = ctx.grid(op, 0)
+    """ReduceMean over both image axes, or of absolute values over the channels."""
     axes = ctx.integers(op, 1, "axes") if op.has(1) else op.integers("axes")
+    if axes in ([1], [-3]) and ctx.runtime == "qonnx":
+        return channel_strength(op, ctx, mean=True)
+    x, grid = ctx.grid(op, 0)
     rank = x.index.ndim
     if rank != 4 or axes is None:
         raise Unsupported("a mean over anything but the two image axes")
