@@ -19,6 +19,7 @@ from amaranth.hdl import Shape
 sys.path.insert(0, str(Path(__file__).parents[1] / "hw"))
 
 import verilated
+from factors import products
 from reducerbench import case, mvu_groups
 from test_mvu import mixed
 from test_ram import accesses
@@ -35,30 +36,12 @@ from hwgen.numeric.ranges import Range
 from hwgen.targets import ECP5, ICE40, ICE40UP, target
 from hwgen.targets.resources import Resources
 
-
-def products() -> dict[str, Case]:
-    rng = np.random.default_rng(2)
-    cases = {}
-    for a, b in (
-        (Shape(16, True), Shape(16, True)),
-        (Shape(8, False), Shape(9, True)),
-        (Shape(16, False),) * 2,
-        (Shape(16, True), Shape(15, False)),
-    ):
-        low = [-(1 << shape.width - 1) if shape.signed else 0 for shape in (a, b)]
-        high = [-1 + (1 << shape.width - shape.signed) for shape in (a, b)]
-        x, y = (
-            [lo, lo, hi, hi, 0, *rng.integers(lo, hi, 100, endpoint=True).tolist()]
-            for lo, hi in zip(low, high)
-        )
-        y[1:3] = y[2], y[1]
-        product = [None, None, *(p * q for p, q in zip(x, y))][: len(x)]
-        for width in (32, 20):
-            dut = Multiplier(a, b, width, target=ICE40UP)
-            masks = {"a": (1 << a.width) - 1, "b": (1 << b.width) - 1}
-            inputs = {"a": [v & masks["a"] for v in x], "b": [v & masks["b"] for v in y]}
-            cases[f"{a} {b} {width}"] = Case(dut, inputs, {"y": product})
-    return cases
+SHAPES = [
+    (Shape(16, True), Shape(16, True)),
+    (Shape(8, False), Shape(9, True)),
+    (Shape(16, False), Shape(16, False)),
+    (Shape(16, True), Shape(15, False)),
+]
 
 
 def two_products() -> dict[str, Case]:
@@ -100,7 +83,7 @@ def test_sb_mac16_multiplies_after_two_clocks(model: str, tmp_path: Path, monkey
         (tmp_path / "models").mkdir()
         (tmp_path / "models" / "SB_MAC16.v").write_text(body)
         monkeypatch.setattr(verilated, "MODELS", tmp_path / "models")
-    assert first_mismatches(products() | two_products(), tmp_path) == {}
+    assert first_mismatches(products(SHAPES, (32, 20), ICE40UP) | two_products(), tmp_path) == {}
 
 
 @pytest.mark.sim

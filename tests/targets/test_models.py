@@ -11,10 +11,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "hw"))
 
 from amaranth.hdl import Shape
+from factors import products
 from prove import YOSYS_CELLS, unequal
-from verilated import MODELS, Case, first_mismatches
+from verilated import MODELS, first_mismatches
 
-from hwgen.hw.multiply import Multiplier
 from hwgen.targets import ECP5
 
 
@@ -43,24 +43,10 @@ def test_ccu2c_equals_yosys_model_for_every_input(tmp_path: Path) -> None:
 
 @pytest.mark.sim
 def test_mult18x18d_multiplies_after_two_clocks(tmp_path: Path) -> None:
-    rng = np.random.default_rng(2)
-    cases = {}
-    for a, b in (
+    shapes = [
         (Shape(18, True), Shape(18, True)),
         (Shape(8, False), Shape(9, True)),
-        (Shape(17, False),) * 2,
-    ):
-        low = [-(1 << shape.width - 1) if shape.signed else 0 for shape in (a, b)]
-        high = [-1 + (1 << shape.width - shape.signed) for shape in (a, b)]
-        x, y = (
-            [lo, lo, hi, hi, 0, *rng.integers(lo, hi, 100, endpoint=True).tolist()]
-            for lo, hi in zip(low, high)
-        )
-        y[1:3] = y[2], y[1]
-        product = [None, None, *(p * q for p, q in zip(x, y))][: len(x)]
-        for width in (36, 20):
-            dut = Multiplier(a, b, width, target=ECP5)
-            masks = {"a": (1 << a.width) - 1, "b": (1 << b.width) - 1}
-            inputs = {"a": [v & masks["a"] for v in x], "b": [v & masks["b"] for v in y]}
-            cases[f"{a} {b} {width}"] = Case(dut, inputs, {"y": product})
+        (Shape(17, False), Shape(17, False)),
+    ]
+    cases = products(shapes, (36, 20), ECP5)
     assert first_mismatches(cases, tmp_path) == {}
