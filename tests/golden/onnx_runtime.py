@@ -99,18 +99,24 @@ def every_tensor(model: onnx.ModelProto, x: NDArray) -> dict[str, NDArray]:
     return {name: np.concatenate([r[k].reshape(1, -1) for r in results]) for k, name in enumerate(names)}
 
 
-class Run:
-    """A model in hwgen and in onnxruntime on the same inputs."""
+class Compared:
+    """A graph of hwgen and the tensors of its runtime (batch first, by name) on the same inputs."""
 
-    def __init__(self, model: onnx.ModelProto, x: NDArray, runtime: str = "ort") -> None:
-        self.graph: Graph = load(model.SerializeToString(), "test", runtime)
-        (edge,) = self.graph.inputs
-        self.expected = every_tensor(model, x)
+    def __init__(self, graph: Graph, x: NDArray, expected: dict[str, NDArray]) -> None:
+        self.graph, self.expected = graph, expected
+        (edge,) = graph.inputs
         entered = {edge.tensor: enter(edge, self.graph.tensors[edge.tensor], x)}
         self.values = execute(self.graph, entered, keep=True)
         (self.out,) = self.graph.outputs
         self.y = leave(self.out, self.graph.tensors[self.out.tensor], self.values[self.out.tensor])
         self.y_expected = self.expected[self.out.name].reshape(self.y.shape)
+
+
+class Run(Compared):
+    """A model in hwgen and in onnxruntime on the same inputs."""
+
+    def __init__(self, model: onnx.ModelProto, x: NDArray, runtime: str = "ort") -> None:
+        super().__init__(load(model.SerializeToString(), "test", runtime), x, every_tensor(model, x))
 
     def differences(self) -> dict[str, tuple[int, int]]:
         """(differing, compared) integers of every tensor that has a counterpart in the model."""

@@ -12,12 +12,9 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
-from onnx_runtime import Builder
+from onnx_runtime import Builder, Compared
 
 from hwgen.frontend.qonnx import load
-from hwgen.golden.edges import enter, leave
-from hwgen.golden.run import execute
-from hwgen.ir.graph import Graph
 
 pytest.importorskip("qonnx", reason="qonnx is not installed (the oracle)")
 executor: Any = pytest.importorskip("qonnx.core.onnx_exec")
@@ -111,19 +108,12 @@ def constants_of(model: onnx.ModelProto) -> dict[str, NDArray]:
     return {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
 
 
-class Run:
+class Run(Compared):
     """A model in hwgen and in the executor on the same inputs."""
 
     def __init__(self, model: onnx.ModelProto, x: NDArray) -> None:
+        super().__init__(load(model.SerializeToString(), "test"), x, every_tensor(model, x))
         self.model = model
-        self.graph: Graph = load(model.SerializeToString(), "test")
-        (edge,) = self.graph.inputs
-        self.expected = every_tensor(model, x)
-        entered = {edge.tensor: enter(edge, self.graph.tensors[edge.tensor], x)}
-        self.values = execute(self.graph, entered, keep=True)
-        (self.out,) = self.graph.outputs
-        self.y = leave(self.out, self.graph.tensors[self.out.tensor], self.values[self.out.tensor])
-        self.y_expected = self.expected[self.out.name].reshape(self.y.shape)
 
     def differences(self) -> dict[str, tuple[int, int]]:
         """(differing, compared) integers of every quantiser's output: its floats are put in order and

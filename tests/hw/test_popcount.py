@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from playing import clocked
 from prove import YOSYS_CELLS, unequal
 from reducerbench import case, mvu_groups
 from test_mvu import check
@@ -99,33 +99,15 @@ def test_popcount_counts_with_its_latency(lanes: int) -> None:
     ):
         dut = Popcount(lanes, matches=matches, levels=levels, longest=16, target=target)
         expected = [counted(lanes, a, w, matches) for a, w in pairs]
-        assert played(dut, pairs)[dut.latency :][: len(pairs)] == expected
+        assert played(dut, pairs) == expected
     for target in (GENERIC, ICE40):
         dut = Popcount(lanes, both=True, target=target)
         expected = [counted(lanes, a, w, False, both=True) for a, w in pairs]
-        assert played(dut, pairs)[dut.latency :][: len(pairs)] == expected
+        assert played(dut, pairs) == expected
 
 
 def played(dut: Popcount, pairs: list[tuple[int, int]]) -> list[int]:
-    """count in every clock while the pairs, and the last again, enter."""
-    seen = []
-
-    async def bench(ctx):  # type: ignore[no-untyped-def]
-        for clock in range(len(pairs) + dut.latency):
-            a, w = pairs[min(clock, len(pairs) - 1)]
-            ctx.set(dut.a, a)
-            ctx.set(dut.w, w)
-            await ctx.delay(1e-8)
-            seen.append(ctx.get(dut.count))
-            if dut.levels:
-                await ctx.tick()
-
-    simulator = Simulator(dut)
-    if dut.levels:
-        simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return seen
+    return clocked(dut, "count", [{"a": a, "w": w} for a, w in pairs])
 
 
 def test_the_latency_is_that_of_the_function() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from playing import clocked
 from prove import YOSYS_CELLS, unequal
 from verilated import Case, first_mismatches
 
@@ -43,22 +43,7 @@ def packed(weights: np.ndarray, a: np.ndarray) -> int:
 
 
 def played(dut: ConstantXnorMatrix, a: np.ndarray) -> list[int]:
-    seen = []
-
-    async def bench(ctx):  # type: ignore[no-untyped-def]
-        for clock in range(len(a) + dut.latency):
-            ctx.set(dut.a, word(a[min(clock, len(a) - 1)]))
-            await ctx.delay(1e-8)
-            seen.append(ctx.get(dut.counts))
-            if dut.levels:
-                await ctx.tick()
-
-    simulator = Simulator(dut)
-    if dut.levels:
-        simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return seen[dut.latency :][: len(a)]
+    return clocked(dut, "counts", [{"a": word(each)} for each in a])
 
 
 @pytest.mark.parametrize(
