@@ -9,6 +9,7 @@ where only multiples of f_pfd exist. Limits: Lattice FPGA-DS-02012, sysCLOCK PLL
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -16,7 +17,7 @@ from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, Sign
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwgen.support.errors import UsageError
+from hwgen.hw.pll.choose import check_limits, fastest
 
 INPUT_HZ = (8_000_000, 400_000_000)
 OUTPUT_HZ = (3_125_000, 400_000_000)
@@ -49,17 +50,13 @@ class Settings:
 
 
 def settings(input_hz: int, wanted_hz: float) -> Settings:
-    """Dividers for the highest frequency that is not above `wanted_hz`.
+    """Dividers for the highest frequency that is not above `wanted_hz`; UsageError if there are none."""
+    check_limits(input_hz, wanted_hz, INPUT_HZ, OUTPUT_HZ)
+    return fastest(_candidates(input_hz, Fraction(wanted_hz)), input_hz, wanted_hz)
 
-    Among equals: the fastest phase detector, then the fastest VCO (both lower the jitter).
-    UsageError when either frequency is outside the PLL's range.
-    """
-    for what, value, (low, high) in (("input", input_hz, INPUT_HZ), ("output", wanted_hz, OUTPUT_HZ)):
-        if not low <= value <= high:
-            limits = f"{low / 1e6:g}..{high / 1e6:g} MHz"
-            raise UsageError(f"{what} clock of {value / 1e6:g} MHz is outside {limits}", where="PLL")
-    wanted = Fraction(wanted_hz)
-    best: tuple[tuple[Fraction, Fraction, Fraction], Settings] | None = None
+
+def _candidates(input_hz: int, wanted: Fraction) -> Iterator[Settings]:
+    """For every frequency of the VCO the least output divider that does not exceed `wanted`."""
     for clki_div in _CLKI_DIVS:
         pfd = Fraction(input_hz, clki_div)
         if not PFD_HZ[0] <= pfd <= PFD_HZ[1]:
@@ -67,15 +64,8 @@ def settings(input_hz: int, wanted_hz: float) -> Settings:
         for multiple in range(-(-VCO_HZ[0] // pfd), VCO_HZ[1] // pfd + 1):
             loop = _loop_dividers(multiple, pfd)
             clkos_div = max(-(-pfd * multiple // wanted), _OUTPUT_DIVS[0])
-            if loop is None or clkos_div not in _OUTPUT_DIVS:
-                continue
-            found = Settings(clki_div, *loop, int(clkos_div), input_hz)
-            rank = (found.output_hz, found.pfd_hz, found.vco_hz)
-            if best is None or rank > best[0]:
-                best = rank, found
-    if best is None:
-        raise UsageError(f"no dividers for {wanted_hz / 1e6:g} MHz from {input_hz / 1e6:g} MHz", where="PLL")
-    return best[1]
+            if loop is not None and clkos_div in _OUTPUT_DIVS:
+                yield Settings(clki_div, *loop, int(clkos_div), input_hz)
 
 
 def _loop_dividers(multiple: int, pfd: Fraction) -> tuple[int, int] | None:

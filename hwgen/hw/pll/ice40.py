@@ -16,7 +16,7 @@ from amaranth.hdl import ClockDomain, ClockSignal, Const, Instance, Module, Mux,
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hwgen.support.errors import UsageError
+from hwgen.hw.pll.choose import check_limits, fastest
 
 INPUT_HZ = (10_000_000, 133_000_000)
 OUTPUT_HZ = (16_000_000, 275_000_000)
@@ -58,17 +58,10 @@ class Settings:
 
 
 def settings(input_hz: int, wanted_hz: float) -> Settings:
-    """Dividers for the highest frequency that is not above `wanted_hz`.
-
-    Among equals: the fastest phase detector, then the fastest VCO (both lower the jitter).
-    UsageError when either frequency is outside the PLL's range.
-    """
-    for what, value, (low, high) in (("input", input_hz, INPUT_HZ), ("output", wanted_hz, OUTPUT_HZ)):
-        if not low <= value <= high:
-            limits = f"{low / 1e6:g}..{high / 1e6:g} MHz"
-            raise UsageError(f"{what} clock of {value / 1e6:g} MHz is outside {limits}", where="PLL")
+    """Dividers for the highest frequency that is not above `wanted_hz`; UsageError if there are none."""
+    check_limits(input_hz, wanted_hz, INPUT_HZ, OUTPUT_HZ)
     wanted = Fraction(wanted_hz)
-    found = [
+    found = (
         each
         for divr in _DIVRS
         for divf in _DIVFS
@@ -77,10 +70,8 @@ def settings(input_hz: int, wanted_hz: float) -> Settings:
         and OUTPUT_HZ[0] <= each.output_hz
         and PFD_HZ[0] <= each.pfd_hz <= PFD_HZ[1]
         and VCO_HZ[0] <= each.vco_hz <= VCO_HZ[1]
-    ]
-    if not found:
-        raise UsageError(f"no dividers for {wanted_hz / 1e6:g} MHz from {input_hz / 1e6:g} MHz", where="PLL")
-    return max(found, key=lambda each: (each.output_hz, each.pfd_hz, each.vco_hz))
+    )
+    return fastest(found, input_hz, wanted_hz)
 
 
 class Start(wiring.Component):
