@@ -1,7 +1,7 @@
 """Clocks that a program takes: the hardware's own rules, event by event.
 
-Nothing in the engine waits for anything that a program does not determine, so clocks are computed, not
-simulated, and equal those of the RTL. The rules are those of `hwgen.hw.systolic` (issue, feeder, drain, store,
+Nothing in the engine waits for anything but what a program determines, so clocks are computed, not simulated,
+and equal those of the RTL. The rules are those of `hwgen.hw.systolic` (issue, feeder, drain, store,
 sequencer), where each is explained; a RUN's clock 0 is that of its start.
 """
 
@@ -16,14 +16,18 @@ from hwgen.program.instructions import End, Fill, Give, Instruction, Load, Run, 
 
 @dataclass(frozen=True)
 class Latencies:
-    """Of the array as built. In clocks: activations, weights (read to data), settled (from a block's last sums
-    to their bank being readable), quantiser, load (from a Load's start to its first word), word (between words
-    of `columns` bytes of a Load). In steps: array (word to sums), spread (word
-    to first row), spacing (least between passes)."""
+    """Of the array as built.
+
+    In clocks: activations, weights: from read to data. settled: from a block's last sums to their bank being
+    readable. sums: from the read of a bank to its data. quantiser. load: from a Load's start to its first word;
+    word: between its words. In steps: array: from a word to its sums. spread: from a word to the first row.
+    spacing: least between the first steps of two passes.
+    """
 
     activations: int
     weights: int
     settled: int
+    sums: int
     quantiser: int
     array: int
     spread: int
@@ -195,6 +199,6 @@ class _Run:
         outputs = self.run.d0_count * self.run.d1_count
         begin = max(self.drain_ends + 1, clock + self.latencies.settled + 2)
         self.drain_ends = begin + GROUP * outputs
-        first = begin + self.latencies.quantiser + GROUP + 1
+        first = begin + self.latencies.sums + self.latencies.quantiser + GROUP
         self.writes += range(first, first + GROUP * outputs, GROUP)
         self.read_out.append(self.drain_ends)

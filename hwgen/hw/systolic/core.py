@@ -55,12 +55,14 @@ class SystolicCore(wiring.Component):
         m.submodules.activations = activations = ActivationMemory(geometry=geometry, target=target)
         m.submodules.weights = weights = WeightMemory(geometry=geometry, target=target)
         m.submodules.array = array = SystolicArray(geometry=geometry, target=target)
-        m.submodules.accumulators = accumulators = Accumulators(geometry=geometry, target=target)
+        m.submodules.accumulators = accumulators = Accumulators(
+            geometry=geometry, target=target, read_latency=sums_latency(geometry)
+        )
         m.submodules.issue = issue = Issue(
             geometry=geometry, spacing=max(geometry.rows + array.spread, accumulators.distance)
         )
         m.submodules.feeder = feeder = Feeder(geometry=geometry, latency=weights.latency, spread=array.spread)
-        m.submodules.drain = drain = Drain(geometry=geometry)
+        m.submodules.drain = drain = Drain(geometry=geometry, latency=accumulators.read_latency)
         m.submodules.store = store = Store(geometry=geometry)
         m.submodules.packer = packer = Packer(geometry=geometry)
         m.submodules.unpacker = unpacker = Unpacker(geometry=geometry, latency=activations.latency)
@@ -212,6 +214,11 @@ class SystolicCore(wiring.Component):
 
 
 _STATE = ("ready", "error", "reason", "inputs", "outputs", "checksum")
+
+
+def sums_latency(geometry: Array) -> int:
+    """`read_latency` of the accumulators: large arrays want a register behind their block RAMs."""
+    return 1 if geometry.shared_activations else 2
 
 
 def _later(m: Module, value: Value, clocks: int) -> Value:

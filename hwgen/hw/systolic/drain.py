@@ -15,14 +15,14 @@ class Drain(wiring.Component):
     """Reads the stored outputs of every complete block: GROUP clocks for one, the groups side by side.
 
     filled: number, modulo 4, of complete blocks; drained: of those read out. d0, d1: counts less one and index
-    moves, constant during a RUN. read, index, bank: of the accumulators, whose word is then held for GROUP
-    clocks, from the next one on; column, block: of the sum that goes to each quantiser in the clock `valid`.
+    moves, constant during a RUN. read, index, bank: of the accumulators, whose word is there `latency` clocks
+    later, for GROUP clocks; column, block: of the sum that goes to each quantiser in the clock `valid`.
 
     A block begins one clock after it is filled or after the one before it has been read out.
     """
 
-    def __init__(self, *, geometry: Array) -> None:
-        self.geometry = geometry
+    def __init__(self, *, geometry: Array, latency: int) -> None:
+        self.geometry, self.latency = geometry, latency
         super().__init__(
             {
                 "filled": In(BLOCK_BITS), "drained": Out(BLOCK_BITS),
@@ -49,7 +49,12 @@ class Drain(wiring.Component):
             self.bank.eq(self.drained[0]),
             ended.eq(active & (phase == GROUP - 1)),
         ]
-        m.d.sync += [self.valid.eq(active), self.column.eq(phase), self.block.eq(self.drained)]
+        about = Cat(active, phase, self.drained)
+        for _ in range(self.latency):
+            later = Signal.like(about, name="later")
+            m.d.sync += later.eq(about)
+            about = later
+        m.d.comb += Cat(self.valid, self.column, self.block).eq(about)
         with m.If(active):
             m.d.sync += phase.eq(phase + 1)
             with m.If(ended):
