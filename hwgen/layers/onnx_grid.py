@@ -40,7 +40,7 @@ def gridded(
     coded: powers of two may come as codes."""
     if x.scheme is not None:
         return Quant(x.source.once(ctx, op.inner(), None, x.scheme), x.index), Grid.of(x.scheme)
-    if not x.source.few or x.source.pixel_rows is not None:
+    if not x.source.few or x.source.pixel_rows is not None or (x.doubt and x.rounds):
         x = stepped(ctx, op, x)
     q, values = value_tables(x)
     grid = even(values, q[:, 0])

@@ -83,9 +83,11 @@ def _values(chain: Chain, lo: Ints, row: NDArray, q: Ints) -> Floats:
 
 
 def power_table(level: Ints, padded: bool) -> tuple[int, ...] | None:
-    """The values of codes for activations of these levels, if all are 0 or +-2**k; padded: 0 among them."""
+    """The values of codes for activations of these levels, if all are 0 or +-2**k; padded: 0 among them.
+
+    None for values that lie evenly (-1, 0, 1): they are their own codes, and have forms of their own."""
     values = sorted({*np.unique(level).tolist(), *([0] if padded else [])})
-    if len(values) < 3 or any(abs(v) & (abs(v) - 1) for v in values):
+    if any(abs(v) & (abs(v) - 1) for v in values) or len(set(np.diff(values).tolist())) < 2:
         return None
     return tuple(values)
 
@@ -100,7 +102,7 @@ def decided(ctx: Context, op: Operation, x: Real, wholes: list[Whole]) -> Stairc
         return [from_function(whole, source.lo, source.hi, source.pixel_rows) for whole in wholes]
 
     found = steps()
-    while x.doubt and source.decide(found):
+    while x.doubt and source.decide(found, wholes):
         found = steps()
     act, *others = found
     _note_noise(ctx, op, wholes[0], act, x.noise)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwgen.ir.tensor import Shape
+from hwgen.layers.onnx_levels import Whole
 from hwgen.layers.onnx_linear import MAX_IDENTITY, LinearSource
 from hwgen.layers.onnx_strength import StrengthSource, strengths
 from hwgen.layers.onnx_values import (
@@ -27,12 +28,11 @@ from hwgen.layers.onnx_values import (
 )
 from hwgen.layers.requantize_onnx import Floats, Scheme, exact_in_float32
 from hwgen.layers.scale.op import Scale
-from hwgen.numeric.rounding import Ints
+from hwgen.numeric.rounding import Ints, ints
 from hwgen.numeric.staircase import Staircase, from_function
 
 MAX_ERROR = 2.0**-18  # of g and h, relative: more is a bias, or no multiple at all
-MAX_PRODUCT = 1 << 20  # so that errors of 2^-21 cannot reach a neighbour
-MAX_TRIED, MAX_SUMS = 1 << 12, 1 << 24
+MAX_TRIED, MAX_SUMS = 1 << 14, 1 << 24
 _ROUNDING = 2.0**-24
 
 
@@ -82,7 +82,8 @@ class ProductSource(Source):
         self.largest = int(max(-self.lo.min(), self.hi.max()))
         exact = errors + more == 0 and exact_in_float32(self.unit, self.largest)
         self.error = 0.0 if exact else errors + more + 2 * _ROUNDING
-        self.tried: dict[tuple[int, int], list[tuple[int, int, np.float32]]] = {}
+        self.keys, self.values = ints([]), np.zeros((3, 0), dtype=np.float32)
+        self.unsure: set[tuple[int, int]] = set()
 
     def nominal(self, product: Ints) -> Floats:
         """What float32 makes of each product, up to roundings."""
@@ -99,27 +100,40 @@ class ProductSource(Source):
     def _floats(self, product: Ints, error: float, side: int) -> Floats:
         value = product * self.unit[:, None]
         result = (value + error * np.abs(value)).astype(np.float32)
-        for (row, at), pairs in self.tried.items():
-            seen = [y for _, _, y in pairs] or [np.float32(at * self.unit[row])]
-            chosen = {-1: min(seen), 0: seen[0], 1: max(seen)}[side]
-            result[row] = np.where(product[row] == at, chosen, result[row])
-        return result
+        if not len(self.keys):
+            return result
+        keys = _key(np.arange(len(result))[:, None], product)
+        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        tried: Floats = np.where(self.keys[at] == keys, self.values[1 + side][at], result)
+        return tried
 
-    def decide(self, found: list[Staircase]) -> bool:
+    def decide(self, found: list[Staircase], wholes: list[Whole]) -> bool:
         """Try the pairs of all products that roundings could move over a step; Unsupported if they differ."""
-        unsure = _between(found)
-        if not unsure:
+        fresh = _between(found) - self.unsure
+        if not fresh:
+            self._check(wholes)
             return False
-        if self.tried:
-            self._refuse(unsure)
-        if self.largest > MAX_PRODUCT or len(unsure) > MAX_TRIED:
+        unsure = sorted(self.unsure | fresh)
+        if len(unsure) > MAX_TRIED:
             raise Unsupported(
                 f"the product with K: {len(unsure)} products up to {self.largest} lie within float32 "
-                "rounding of a threshold, more than can be tried; scales that are powers of two are exact"
+                "rounding of a threshold, more than can be tried; scales of few bits are exact"
             )
-        for row, at in unsure:
-            self.tried[row, at] = self._pairs(row, at)
+        values: list[tuple[np.float32, np.float32, np.float32]] = []
+        for row, product in unsure:
+            seen = [y for _, _, y in self._pairs(row, product)]
+            if not seen:  # no pair gives it: as the product before it
+                follows = values and (row, product - 1) == unsure[len(values) - 1]
+                seen = list(values[-1]) if follows else [self.least_of(row, product)]
+            values.append((min(seen), seen[0], max(seen)))
+        rows, products = np.array(unsure, dtype=np.int64).T
+        self.keys, self.values = _key(rows, products), np.array(values, dtype=np.float32).T
+        self.unsure |= fresh
         return True
+
+    def least_of(self, row: int, product: int) -> np.float32:
+        """`least` of one product."""
+        return np.float32(product * self.unit[row] - self.error * abs(product * self.unit[row]))
 
     def _pairs(self, row: int, product: int) -> list[tuple[int, int, np.float32]]:
         """(z, S, float32 result) of all pairs with this product."""
@@ -129,16 +143,28 @@ class ProductSource(Source):
         pairs = zip(z[fits].tolist(), places[fits].tolist())
         return [(v, product // v, self.g[row, place] * self.h[product // v]) for v, place in pairs]
 
-    def _refuse(self, unsure: list[tuple[int, int]]) -> None:
-        for row, at in unsure:
-            pairs = sorted(self.tried.get((row, at), []), key=lambda pair: pair[2])
-            if len(pairs) > 1:
+    def _check(self, wholes: list[Whole]) -> None:
+        """Every pair of a product that was tried gives the same integer, and these rise or fall with it."""
+        by_row: dict[int, list[int]] = {}
+        for row, product in sorted(self.unsure):
+            by_row.setdefault(row, []).append(product)
+        for row, tried in by_row.items():
+            products = np.array(tried, dtype=np.int64)
+            asked = np.repeat(products[None, :], len(self.lo), axis=0)
+            results = np.stack([whole(asked)[row] for whole in wholes])
+            for product in products[np.any(results != results[0], axis=0)].tolist():
+                pairs = sorted(self._pairs(row, product), key=lambda pair: pair[2])
                 (a, b, _), (c, d, _) = pairs[0], pairs[-1]
                 raise Unsupported(
-                    f"the product with K: float32 puts the pairs {a} * {b} and {c} * {d}, both {at}, on "
-                    f"different sides of a threshold (channel {row}); scales that are powers of two are exact"
+                    f"the product with K: float32 puts the pairs {a} * {b} and {c} * {d}, both {product}, on "
+                    f"different sides of a threshold (channel {row}); scales of few bits are exact"
                 )
-        raise Unsupported("the product with K: its threshold hangs on float32 rounding")
+            change = np.diff(results[0])
+            if np.any(change > 0) and np.any(change < 0):
+                raise Unsupported(
+                    f"the product with K: float32 puts {tried[0]}..{tried[-1]} out of their order about a "
+                    f"threshold (channel {row}); scales of few bits are exact"
+                )
 
     def emit(self, ctx: Context, op: Operation, act: Staircase | None, out: Scheme) -> Plane:
         """The convolution with its sums as they are, and the product with the staircase."""
@@ -192,7 +218,12 @@ def _multiples(z: Ints, g: Floats) -> tuple[NDArray[np.float64], float]:
     return step, error
 
 
-def _between(found: list[Staircase]) -> list[tuple[int, int]]:
+def _key(row: NDArray, product: Ints) -> Ints:
+    """One number for both, in the order of rows, then products."""
+    return (row << 40) + product
+
+
+def _between(found: list[Staircase]) -> set[tuple[int, int]]:
     """(row, product) wherever the staircases differ."""
     first, *others = found
     unsure: set[tuple[int, int]] = set()
@@ -202,4 +233,4 @@ def _between(found: list[Staircase]) -> list[tuple[int, int]]:
         for row, at in np.argwhere(other.steps != first.steps).tolist():
             low, high = sorted((int(other.steps[row, at]), int(first.steps[row, at])))
             unsure |= {(row, product) for product in range(low, min(high, low + MAX_TRIED))}
-    return sorted(unsure)
+    return unsure

@@ -173,8 +173,10 @@ class Source:
         """(H, W, C) of that plane."""
         raise TypeError(f"{type(self).__name__} does not say what shape it makes")
 
-    def decide(self, found: list[Staircase]) -> bool:
-        """Whether something was found out about steps that the doubts of a chain leave open: look again."""
+    def decide(self, found: list[Staircase], wholes: list[Callable[[NDArray], Ints]]) -> bool:
+        """Whether something was found out about steps that the doubts of a chain leave open: look again.
+
+        found: the staircases of `wholes`, which are the chain with its quantiser, and so for every doubt."""
         return False
 
     def once(self, ctx: Context, op: Operation, act: Staircase | None, out: Scheme) -> Plane:

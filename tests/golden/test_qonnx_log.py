@@ -94,6 +94,16 @@ def test_powers_behind_thresholds() -> None:
     assert done.graph.nodes[-1].values == (1, 2, 4, 8, 16, 32)
 
 
+def test_signs_beside_a_border_are_no_codes() -> None:
+    rng = np.random.default_rng(7)
+    net = QBuilder()
+    x = net.bipolar(net.input((1, 2, 5, 5)))
+    net.quant(net.node("Conv", x, weights(net, rng, (3, 2, 3, 3)), pads=[1, 1, 1, 1]), 1.0, 4)
+    done = run(net, rng.normal(0, 1, (5, 2, 5, 5)))
+    done.assert_equal()
+    assert [getattr(node, "values", None) for node in done.graph.nodes] == [None] * len(done.graph.nodes)
+
+
 def test_exponential_of_whole_multiples_of_ln_2() -> None:
     rng = np.random.default_rng(3)
     net = QBuilder()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwgen.ir.tensor import Shape, Tensor
 from hwgen.layers.maxpool.op import MaxPool
@@ -23,6 +25,7 @@ from hwgen.layers.onnx_values import (
 from hwgen.layers.onnx_window import check_inside, kernel_shape, window
 from hwgen.layers.requantize_onnx import Scheme
 from hwgen.layers.window import Window
+from hwgen.numeric.rounding import Ints
 from hwgen.numeric.staircase import Staircase
 
 
@@ -44,9 +47,9 @@ class MaxSource(Source):
         tensor = ctx.add(op, MaxPool, (ctx.place(plane),), window=self.window, act=after)
         return Plane(out.dtype, tensor.range, tensor)
 
-    def decide(self, found: list[Staircase]) -> bool:
+    def decide(self, found: list[Staircase], wholes: list[Callable[[NDArray], Ints]]) -> bool:
         """As the inner source, whose steps they are."""
-        return self.inner.decide(found)
+        return self.inner.decide(found, wholes)
 
     def shape(self, ctx: Context) -> Shape:
         """(H, W, C) after pooling."""
