@@ -53,6 +53,29 @@ def test_source_lines_on_request() -> None:
     assert "test_verilog.py" in to_verilog(Wire(), "core", source_lines=True)
 
 
+@pytest.mark.synth
+def test_combinational_processes_start_in_every_simulator() -> None:
+    """What wakes Yosys' `always @*` is no initial value: SystemVerilog gives those before anything waits."""
+
+    class Choice(wiring.Component):
+        def __init__(self) -> None:
+            super().__init__({"x": In(2), "y": Out(2)})
+
+        def elaborate(self, platform: object) -> Module:
+            m = Module()
+            with m.Switch(self.x):
+                with m.Case(3):
+                    m.d.comb += self.y.eq(2)
+            return m
+
+    verilog = to_verilog(Choice(), "core")
+    woken = re.findall(r"^ *if \((\S+) \) begin end$", verilog, re.MULTILINE)
+    assert woken
+    for name in woken:
+        assert f"initial {name} <= 0;" in verilog
+        assert not re.search(rf"reg {re.escape(name)} *=", verilog)
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
