@@ -30,7 +30,7 @@ def two_elements(
     swap: Value,
     before: tuple[Value, Value] | None = None,
 ) -> tuple[Value, Value]:
-    """x[k] * w[k] of 8 signed bits each as 16 bits, two steps later; w as it was in the last step with `swap`.
+    """x[k] * w[k] of 8 signed bits each as 16 bits, two steps later; w is that of the last step with `swap`.
 
     before: partial sums (16 bits); the results are then before[k] + x[k] * w[k] modulo 2^16, a step later
     still, where `before` is taken in the step in which the product would have been there.

@@ -27,9 +27,9 @@ class SystolicArray(wiring.Component):
     step: everything but the shadow weights moves in the clocks with `step` only. depthwise: constant from
     the first step of a RUN until its last sums are out. swap: with the first word of a pass: from this word
     on the weights in the shadow registers count. The change goes through the array as a wave: row r takes its
-    shadow weights in the step `spread` + r after; it may be loaded again in the same clock, and must have been
-    loaded in the clock before. load, load_row, w: write a row of shadow registers, whatever `step` is; column
-    0 in the low byte.
+    shadow weights in the step `spread` + r after; it may be loaded again in the same clock, and must have
+    been loaded in the clock before. load, load_row, w: write a row of shadow registers, whatever `step` is;
+    column 0 in the low byte.
     sums: those of x_n are there in the clock of step n + `latency`, before its edge. They are not registered:
     the taker has a register at its input.
     total: range of a sum.

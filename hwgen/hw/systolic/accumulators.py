@@ -1,0 +1,143 @@
+"""Two banks of partial sums: one is filled while the other is read out."""
+
+from __future__ import annotations
+
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hwgen.hw.ram import Ram
+from hwgen.hw.systolic.pe import CODES
+from hwgen.program.array import Array
+from hwgen.program.instructions import WIDEN
+from hwgen.targets import Target
+
+
+class Accumulators(wiring.Component):
+    """acc[bank][index] = base + sums, in the clocks with `step` and `valid`, all columns at once.
+
+        base = 0 if first, acc << 7 if widen, else acc          modulo 2^accumulator
+        with `maximum` (if the geometry has it): max(acc, sums), or sums if first
+
+    The new word is written whatever follows. distance: an index may come again as many steps later, sooner
+    is wrong. settled: in the clock as many after an update, its bank may be read.
+    Reading: data is acc[read_bank][read_index] of `read_enable`, `read_latency` clocks later, and stays until
+    the next one's; column 0 lowest. The bank must be another one than that being filled.
+
+    read_latency: 1, or 2 for block RAMs with a register behind them (faster on ECP5).
+    UP5K, 4 x 24 bits: 12 SB_RAM40_4K; see tests/synth/test_systolic_accumulators.py.
+    """
+
+    def __init__(self, *, geometry: Array, target: Target, read_latency: int = 1) -> None:
+        if read_latency not in (1, 2):
+            raise ValueError(f"accumulators: read_latency is 1 or 2, not {read_latency}")
+        self.geometry, self.target, self.read_latency = geometry, target, read_latency
+        self.distance = self.settled = read_latency + 2
+        total = CODES[geometry.code].product * geometry.rows
+        self.width = geometry.columns * geometry.accumulator
+        index = range(geometry.depth)
+        ports = {
+            "step": In(1),
+            "valid": In(1),
+            "bank": In(1),
+            "index": In(index),
+            "first": In(1),
+            "widen": In(1),
+            "sums": In(data.ArrayLayout(signed(total.width), geometry.columns)),
+            "read_bank": In(1),
+            "read_index": In(index),
+            "read_enable": In(1),
+            "data": Out(self.width),
+        }
+        super().__init__(ports | ({"maximum": In(1)} if geometry.maximum else {}))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        fill = Signal()
+        m.d.comb += fill.eq(self.step & self.valid)
+        maximum = self.maximum if self.geometry.maximum else C(0, 1)
+        about = Cat(self.bank, self.index, self.first, self.widen, maximum)
+        fills = [fill, *_later(m, fill, self.read_latency + 1, reset=True)]
+        abouts = [about, *_later(m, about, self.read_latency + 1)]
+        sums = [self.sums.as_value(), *_later(m, self.sums.as_value(), self.read_latency)][-1]
+        word = Signal(self.width, name="updated", reset_less=True)
+        words = [self._bank(m, number, fills[0], fills[-1], abouts[-1], word) for number in range(2)]
+
+        bank, _, first, widen, maximum = self._parts(abouts[-2])
+        m.d.sync += word.eq(self._updated(Mux(bank, words[1], words[0]), sums, first, widen, maximum))
+
+        chosen = Signal(reset_less=True)  # bank of the last read
+        with m.If(self.read_enable):
+            m.d.sync += chosen.eq(self.read_bank)
+        chosen = [chosen, *_later(m, chosen, self.read_latency - 1)][-1]
+        m.d.comb += self.data.eq(Mux(chosen, words[1], words[0]))
+        return m
+
+    def _parts(self, about: Value) -> tuple[Value, Value, Value, Value, Value]:
+        return about[0], about[1:-3], about[-3], about[-2], about[-1]
+
+    def _updated(self, word: Value, sums: Value, first: Value, widen: Value, maximum: Value) -> Value:
+        """The columns after an update."""
+        bits, columns = self.geometry.accumulator, self.geometry.columns
+        result = []
+        for column in range(columns):
+            acc = word.word_select(column, bits)
+            each = sums.word_select(column, len(sums) // columns).as_signed()
+            base = Mux(first, 0, Mux(widen, Cat(C(0, WIDEN), acc)[:bits], acc)).as_signed()
+            total = (base + each)[:bits]
+            if self.geometry.maximum:
+                kept = Mux(first | (acc.as_signed() < each), each, acc.as_signed())
+                total = Mux(maximum, kept, total)[:bits]
+            result.append(total)
+        return Cat(result)
+
+    def _bank(self, m: Module, number: int, fill: Value, write: Value, written: Value, word: Value) -> Value:
+        """A bank; its one read port serves updates or reads. The word, `read_latency` clocks later."""
+        mine = Signal(name=f"fills_{number}")
+        asked = Signal(name=f"reads_{number}")
+        bank, index, *_ = self._parts(written)
+        m.d.comb += [
+            mine.eq(fill & (self.bank == number)),
+            asked.eq(self.read_enable & (self.read_bank == number)),
+        ]
+        address = Mux(mine, self.index, self.read_index)
+        ours = write & (bank == number)
+        depth = self.geometry.depth
+        if self.read_latency == 2:
+            m.submodules[f"bank_{number}"] = ram = Ram(
+                width=self.width, depth=depth, form="block", target=self.target
+            )
+            held = Signal.like(self.index, name=f"held_{number}", reset_less=True)
+            following = Mux(mine | asked, address, held)
+            m.d.sync += held.eq(following)
+            m.d.comb += [
+                ram.write_en.eq(ours),
+                ram.write_addr.eq(index),
+                ram.write_data.eq(word),
+                ram.read_addr.eq(following),
+            ]
+            return ram.read_data
+        # what a read of the word being written gives is not used: no logic that makes it the old one
+        cells = memory.Memory(
+            shape=self.width, depth=depth, init=[], attrs={"ram_style": "block", "no_rw_check": 1}
+        )
+        m.submodules[f"bank_{number}"] = cells
+        store, read = cells.write_port(), cells.read_port()
+        m.d.comb += [
+            store.en.eq(ours),
+            store.addr.eq(index),
+            store.data.eq(word),
+            read.en.eq(mine | asked),
+            read.addr.eq(address),
+        ]
+        return read.data
+
+
+def _later(m: Module, value: Value, clocks: int, *, reset: bool = False) -> list[Value]:
+    """The value 1, 2 ... `clocks` clocks later."""
+    result: list[Value] = []
+    for _ in range(clocks):
+        held = Signal(len(value), name="later", reset_less=not reset)
+        m.d.sync += held.eq(value)
+        result.append(value := held)
+    return result
