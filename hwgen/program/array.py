@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 GRANULE = 2  # bytes; activations are addressed in granules
 PARAMETER_WORDS = 8  # weight words before a block's weights: its columns' requantisation
+DATAFLOWS = ("weight", "output")
 GROUP = 4  # columns whose sums leave through one quantiser, one a clock
 
 
@@ -21,6 +22,8 @@ class Array:
     code: name of what an 8-bit weight with an 8-bit activation means ("int8": their product).
     shared_activations, shared_weights: whether that memory reads or writes in a clock, but not both.
     maximum: whether tiles may take maxima instead of sums.
+    dataflow: what stays in the elements: "weight"; or "output", for comparison: tiles have at most `rows` outputs
+    then, there is neither `depthwise` nor `hold`.
     """
 
     rows: int = 4
@@ -37,6 +40,7 @@ class Array:
     shared_activations: bool = True
     shared_weights: bool = True
     maximum: bool = False
+    dataflow: str = "weight"
 
     def __post_init__(self) -> None:
         for name in ("rows", "columns"):
@@ -45,6 +49,8 @@ class Array:
                 raise ValueError(f"{name} must be a power of two from {GROUP} on, not {size}")
         if self.columns > self.rows:
             raise ValueError(f"more columns ({self.columns}) than rows ({self.rows})")
+        if self.dataflow not in DATAFLOWS:
+            raise ValueError(f"dataflow must be one of {', '.join(DATAFLOWS)}, not {self.dataflow!r}")
         if not 16 <= self.depth <= 256:
             raise ValueError(f"depth must be 16 to 256, not {self.depth}")
 

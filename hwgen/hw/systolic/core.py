@@ -22,6 +22,7 @@ from hwgen.hw.systolic.edges import Packer, Unpacker
 from hwgen.hw.systolic.feeder import Feeder
 from hwgen.hw.systolic.issue import LEVELS, Issue
 from hwgen.hw.systolic.loader import Loader
+from hwgen.hw.systolic.outputs import OutputStationaryArray
 from hwgen.hw.systolic.quantiser import Quantiser
 from hwgen.hw.systolic.sequencer import Sequencer, register_of
 from hwgen.hw.systolic.weights import WeightMemory
@@ -54,7 +55,7 @@ class SystolicCore(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer()
         m.submodules.activations = activations = ActivationMemory(geometry=geometry, target=target)
         m.submodules.weights = weights = WeightMemory(geometry=geometry, target=target)
-        m.submodules.array = array = SystolicArray(geometry=geometry, target=target)
+        m.submodules.array = array = array_of(geometry)(geometry=geometry, target=target)
         m.submodules.accumulators = accumulators = Accumulators(
             geometry=geometry, target=target, read_latency=sums_latency(geometry)
         )
@@ -103,6 +104,12 @@ class SystolicCore(wiring.Component):
             array.depthwise.eq(sequencer.flag_depthwise), array.w.eq(weights.read_data),
             array.load.eq(feeder.load), array.load_row.eq(feeder.row),
         ]  # fmt: skip
+
+        if isinstance(array, OutputStationaryArray):
+            opening, closing = (
+                _later(m, each, activations.latency) for each in (issue.about.first, issue.pass_last)
+            )
+            m.d.comb += [array.opening.eq(opening), array.closing.eq(closing)]
 
         # weights
         m.d.comb += [
@@ -214,6 +221,11 @@ class SystolicCore(wiring.Component):
 
 
 _STATE = ("ready", "error", "reason", "inputs", "outputs", "checksum")
+
+
+def array_of(geometry: Array) -> type[SystolicArray] | type[OutputStationaryArray]:
+    """The kind of array."""
+    return OutputStationaryArray if geometry.dataflow == "output" else SystolicArray
 
 
 def sums_latency(geometry: Array) -> int:
