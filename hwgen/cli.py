@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 import hwgen
-from hwgen import pipeline, report
+from hwgen import dataflow, pipeline, report
 from hwgen.flow import board as boards
 from hwgen.flow import tools
 from hwgen.frontend.load import RUNTIMES
@@ -126,6 +126,22 @@ def report_command(folder: Path, as_json: bool) -> None:
             "no report here", where=str(folder), hint="run `hwgen build` or `hwgen verify` first"
         )
     click.echo(json.dumps(result, indent=2) if as_json else report.render(result))
+
+
+@cli.command("dataflow")
+@MODEL
+@click.option("--board", default="icebreaker", show_default=True, help="See `hwgen boards`.")
+@RUNTIME
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), default=None, help="Folder for table and picture."
+)
+@JSON
+def dataflow_command(model: Path, board: str, runtime: str | None, out: Path | None, as_json: bool) -> None:
+    """Cycles, accesses and energy of every dataflow on the board's systolic array."""
+    result = dataflow.report(pipeline.load(model, runtime).graph, boards.load(board))
+    if out:
+        dataflow.write(out, result)
+    click.echo(json.dumps(result, indent=2) if as_json else dataflow.render(result), nl=as_json)
 
 
 @cli.command("boards")

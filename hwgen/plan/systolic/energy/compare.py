@@ -63,7 +63,10 @@ def compare(layers: Sequence[Layer], array: Array) -> list[Row]:
     rows = []
     room = array.weight_words
     for layer in layers:
-        built, words = _built(layer, array)
+        try:
+            built, words = _built(layer, array)
+        except ValueError as error:
+            raise ValueError(f"{layer.name}: {error}") from error
         outside = Traffic(weights=0 if words <= room else words * array.columns)
         room -= words if words <= room else 0
         if layer.stored(array) > array.activation_bytes:
@@ -82,7 +85,7 @@ def _built(layer: Layer, array: Array) -> tuple[str, int]:
         mapping = module.runs(layer, array)
         if mapping:
             return name, mapping.blocks * (PARAMETER_WORDS + mapping.passes * array.rows)
-    raise ValueError(f"{layer.name}: the engine has no dataflow for it")
+    raise ValueError("the engine has no dataflow for it")
 
 
 def totals(rows: Sequence[Row]) -> dict[str, Use]:
