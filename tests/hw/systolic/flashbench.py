@@ -1,0 +1,79 @@
+"""Runs a Verilog bench with the models of sim/, in Verilator or in Icarus Verilog."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from hwgen.flow import tools
+
+MODELS = Path(__file__).resolve().parents[3] / "sim" / "models"
+_MAIN = """#include "Vbench.h"
+#include "verilated.h"
+int main(int argc, char** argv) {
+    VerilatedContext context;
+    context.commandArgs(argc, argv);
+    Vbench bench(&context);
+    while (!context.gotFinish()) {
+        bench.clk = !bench.clk;
+        bench.eval();
+    }
+}
+"""
+_CLOCK = "module clock; reg clk = 0; always #5 clk = !clk; bench bench(clk); endmodule\n"
+
+
+def hex_file(path: Path, content: bytes) -> Path:
+    """Bytes as $readmemh takes them."""
+    path.write_text("\n".join(f"{byte:02x}" for byte in content) + "\n")
+    return path
+
+
+def board(dut: str, *, registered: bool, file: str, **parameters: int) -> str:
+    """Verilog that joins pins called flash_* of one scope to a flash called `dut`_flash.
+
+    registered: the pins have a register on the way in.
+    """
+    settings = "".join(f", .{name}({value})" for name, value in parameters.items())
+    lines = """  wire [3:0] io, flash_d_o, flash_d_oe;
+  wire flash_clock_enable, flash_cs_n;
+  wire sck = !clk & flash_clock_enable;
+"""
+    lines += "".join(f"  assign io[{k}] = flash_d_oe[{k}] ? flash_d_o[{k}] : 1'bz;\n" for k in range(4))
+    lines += f'  W25Q #(.FILE("{file}"){settings}) {dut}_flash(clk, flash_cs_n, sck, io);\n'
+    if registered:
+        return lines + "  reg [3:0] flash_d_i; always @(posedge clk) flash_d_i <= io;\n"
+    return lines + "  wire [3:0] flash_d_i = io;\n"
+
+
+PINS = ", ".join(f".flash_{pin}(flash_{pin})" for pin in ("clock_enable", "cs_n", "d_o", "d_oe", "d_i"))
+
+
+def build(folder: Path, verilog: str, *, icarus: bool = False) -> list[str]:
+    """Builds `verilog`, whose top is bench(clk): the command that runs it."""
+    (folder / "bench.v").write_text(verilog + _CLOCK * icarus)
+    sources = [str(folder / "bench.v"), *map(str, sorted(MODELS.glob("*.v")))]
+    if icarus:
+        argv = ["iverilog", "-g2012", "-s", "clock", "-o", "bench", *sources]
+        ran = subprocess.run(argv, cwd=folder, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr[-3000:]
+        return ["vvp", "-N", "bench"]
+    (folder / "main.cpp").write_text(_MAIN)
+    verilate = [
+        *tools.find("verilator").argv, "--cc", "--exe", "--no-timing", "-Wno-fatal", "-Wno-lint",
+        "-Wno-style", "-O3", "--output-split", "0", "--x-initial", "unique", "--top-module", "bench", "-Mdir", "build",
+        str(folder / "main.cpp"), *sources,
+    ]  # fmt: skip
+    header = ["CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"]
+    for command in (verilate, ["make", "-C", "build", "-f", "Vbench.mk", "-j2", *header]):
+        ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=tools.simulator_env())
+        assert ran.returncode == 0, ran.stderr[-3000:]
+    return [str(folder / "build" / "Vbench"), "+verilator+rand+reset+2"]
+
+
+def run(command: list[str], folder: Path, *plusargs: str, good: bool = True) -> list[str]:
+    """Lines that the bench prints; good: whether it must end as it should."""
+    argv = [*command, *plusargs]
+    ran = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert (ran.returncode == 0) == good, ran.stdout[-2000:] + ran.stderr[-2000:]
+    return ran.stdout.splitlines()
