@@ -31,6 +31,8 @@ class Execution:
         self.blocks = op.b_count * op.t_count
         if self.n > array.depth:
             raise BadProgram(f"{self.n} outputs a tile, the accumulators hold {array.depth}")
+        if array.dataflow == "output" and (self.n > array.rows or op.depthwise or op.hold):
+            raise BadProgram(f"an output-stationary array does dense tiles of {array.rows} without `hold`")
         if op.maximum and (op.widen or not array.maximum):
             raise BadProgram("`maximum` with `widen`" if op.widen else "the array takes no maximum")
         steps = offsets(

@@ -294,6 +294,18 @@ def test_runs_that_leave_something_are_named():
     assert "block 1 reads granule" in changed(o=0)
 
 
+def test_output_stationary_arrays_do_less():
+    """The same sums, for dense tiles that fit the rows."""
+    stays = dataclasses.replace(SMALL, dataflow="output")
+    case, x, *_ = conv_case(SMALL, 17)
+    assert np.array_equal(outputs(dataclasses.replace(case, array=stays), x), outputs(case, x))
+    run = case.program[1]
+    for fields in ({"n1_count": 2}, {"depthwise": True}, {"hold": True}):
+        program = (case.program[0], dataclasses.replace(run, **fields), *case.program[2:])
+        with pytest.raises(BadProgram, match=r"1 \(run\): an output-stationary array does dense tiles of 4"):
+            outputs(dataclasses.replace(case, array=stays, program=program), x)
+
+
 def test_output_over_input_that_no_later_block_reads():
     """In place, pixel by pixel: what a block stores is not what the next one reads."""
     rand = Random(12)
