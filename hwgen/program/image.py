@@ -26,6 +26,7 @@ MAGIC = 0x4E475748  # "HWGN"
 VERSION = 1
 HEADER_BYTES = 32
 MAX_BYTES = 1 << 24
+MOST_INPUTS, MOST_OUTPUTS = (1 << 20) - 1, (1 << 12) - 1  # bytes of an inference
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Image:
             raise BadProgram(f"{len(words)} program words, the array holds {self.array.program_words}")
         if len(self.resident) % self.array.columns or resident > self.array.weight_words:
             raise BadProgram(f"{len(self.resident)} bytes of weights for {self.array.weight_words} words")
-        if not (0 < self.inputs < 1 << 20 and 0 < self.outputs < 1 << 12):
+        if not (0 < self.inputs <= MOST_INPUTS and 0 < self.outputs <= MOST_OUTPUTS):
             raise BadProgram(f"{self.inputs} bytes in, {self.outputs} bytes out")
         body = np.array(words, dtype="<u2").tobytes() + self.resident + self.later
         body += b"\0" * (-len(body) % 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwgen.plan.systolic.job import TooMuch
-from hwgen.plan.systolic.layout import Storage, View
+from hwgen.plan.systolic.layout import Place, Storage, View
 from hwgen.plan.systolic.tiling import LONGEST
 from hwgen.program.array import GRANULE, Array
 from hwgen.program.instructions import Give, Take, deltas
@@ -40,13 +40,21 @@ def take(storage: Storage, channels: int, array: Array) -> list[Take]:
     ]  # fmt: skip
 
 
-def give(view: View, array: Array) -> list[Give]:
+def give(view: View | Place, array: Array) -> list[Give]:
     """Instructions that give a tensor out, elements in their order. TooMuch where its loops are too long."""
     height, width, channels = view.shape
     step = array.columns // GRANULE
     words = -(-channels // array.columns)
     if view.address % GRANULE or (width > 1 and view.pixel % GRANULE) or (height > 1 and view.row % GRANULE):
         raise TooMuch("an output that does not lie on granules")
+    if view.pixel == channels == words * array.columns and max(width * words, height) <= LONGEST:
+        moves = deltas((width * words, height), (step, view.row // GRANULE))
+        return [
+            Give(
+                x=view.address // GRANULE, n0_count=width * words, n0_delta=moves[0], n1_count=height,
+                n1_delta=moves[1], take=width * channels,
+            )
+        ]  # fmt: skip
     result = []
     for y in range(height):
         first = view.address + y * view.row
