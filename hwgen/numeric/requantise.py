@@ -230,9 +230,9 @@ def _moved(stair: Staircase, rule: _Rule, result: Requantised, row: int, offset:
 def _constant(stair: Staircase, rule: _Rule, row: int) -> list[tuple[int, int, int]]:
     """(multiplier, shift, bias) that make the row's one value: none of d, or all of a saturated d."""
     wanted = int(stair.base[row]) - rule.zero
+    lo, hi, top = rule.gain * int(stair.lo[row]), rule.gain * int(stair.hi[row]), rule.top
     if wanted == 0:
         return [(0, 0, -lo), (0, 0, 0)]
-    lo, hi, top = rule.gain * int(stair.lo[row]), rule.gain * int(stair.hi[row]), rule.top
     d, bias = (top - 1, top - 1 - lo) if wanted > 0 else (-top, -top - hi)
     exact = (abs(wanted) << rule.form.multiplier) // abs(d)
     return [(exact + change, 0, bias) for change in (0, 1, -1, 2, 64)]
