@@ -23,6 +23,7 @@ from hwgen.flow import board as boards
 from hwgen.flow import pnr, synth
 from hwgen.hw.mvu import MVU, accumulator_range, reducer_cost
 from hwgen.hw.product.form import Levels
+from hwgen.numeric.codes import Coded
 from hwgen.numeric.ranges import Range
 from hwgen.targets import Target, target
 from hwgen.targets.resources import Resources
@@ -45,7 +46,15 @@ WEIGHTS: dict[str, Levels] = {
     "int4": tuple(range(-8, 8)),
     "int8": tuple(range(-128, 128)),
 }
-ACTIVATIONS = {1: Range(0, 1), 2: Range(0, 3), 4: Range(0, 15), 8: Range(0, 255)}
+POWERS = tuple(1 << k for k in range(7))
+ACTIVATIONS: dict[str, Range] = {
+    "1": Range(0, 1),
+    "2": Range(0, 3),
+    "4": Range(0, 15),
+    "8": Range(0, 255),
+    "log3": Coded(0, 7, (0, *POWERS)),  # 0, 1, 2, 4 .. 64 as codes of 3 bits
+    "log4": Coded(0, 14, (*(-power for power in POWERS[::-1]), 0, *POWERS)),
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ class Case:
     """A set of weight values, activations, and the form for their products."""
 
     weights: str
-    bits: int
+    bits: str
     form: str
     simd: int
     pe: int
@@ -99,11 +108,12 @@ class Case:
         )
 
 
-def cases(weights: str, bits: int, simd: int, pe: int, family: Target) -> list[tuple[Case, Resources]]:
+def cases(weights: str, bits: str, simd: int, pe: int, family: Target) -> list[tuple[Case, Resources]]:
     """All forms that suit, cheapest first."""
     found = []
     for form, kind in FORMS.items():
-        if kind.suits(WEIGHTS[weights], ACTIVATIONS[bits], simd, pe, family):
+        value = ACTIVATIONS[bits]
+        if kind.coded == isinstance(value, Coded) and kind.suits(WEIGHTS[weights], value, simd, pe, family):
             case = Case(weights, bits, form, simd, pe, family)
             try:
                 found.append((case, case.estimate()))
@@ -142,14 +152,14 @@ def row(case: Case, cost: Resources, mark: str, mhz: Sequence[float], found: str
     if mhz:
         rate = min(mhz) * products / 1000
         speed = f"  {'/'.join(f'{each:.0f}' for each in mhz)} MHz, {rate:.1f} GMAC/s"
-    return f"{case.weights:24}{case.bits:3}  {mark}{case.form:9}{width:5.1f} {each}  {found}{speed}"
+    return f"{case.weights:24}{case.bits:>4}  {mark}{case.form:14}{width:5.1f} {each}  {found}{speed}"
 
 
 def run(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="bench codes", description=__doc__)
     parser.add_argument("--family", nargs="*", default=["ecp5"], choices=list(BOARDS))
     parser.add_argument("--weights", nargs="*", default=list(WEIGHTS), choices=list(WEIGHTS), metavar="SET")
-    parser.add_argument("--activations", nargs="*", type=int, default=[2, 8], choices=list(ACTIVATIONS))
+    parser.add_argument("--activations", nargs="*", default=["2", "8", "log3"], choices=list(ACTIVATIONS))
     parser.add_argument("--simd", type=int, default=8)
     parser.add_argument("--pe", type=int, default=8)
     parser.add_argument("--synth", action="store_true", help="synthesise every row")
@@ -159,7 +169,7 @@ def run(arguments: Sequence[str]) -> None:
     for family in given.family:
         print(f"{family}, {given.simd} x {given.pe} products a clock; codes: {', '.join(CODES)}")
         print(
-            f"{'weights':24}{'act':>3}   {'form':9}{'ROM':>5} {'LUT4':>6} {'FF':>6} {'DSP':>5}  each product"
+            f"{'weights':24}{'act':>4}   {'form':14}{'ROM':>5} {'LUT4':>6} {'FF':>6} {'DSP':>5}  each product"
         )
         for bits in given.activations:
             for weights in given.weights:

@@ -43,6 +43,8 @@ MVUS: list[tuple[str, Levels, Range, int, int, int]] = [
     ("shift", (-128, -77, -9, 0, 5, 127), CODED[0], 8, 2, 800),  # 8 bits by shifts of 0 to 6: 48 a product
     ("shift", tuple(range(-8, 8)), CODED[0], 8, 4, 1000),
     ("shift", tuple(range(-8, 8, 2)), CODED[1], 8, 2, 340),
+    ("bipolar_coded", BIPOLAR, CODED[0], 8, 4, 420),
+    ("ternary_coded", TERNARY, CODED[1], 8, 4, 345),
     ("shiftsum", (-3, -2, -1, 0, 1, 2, 3), INT8, 8, 2, 510),
 ]
 

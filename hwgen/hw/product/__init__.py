@@ -8,7 +8,8 @@ pair     two products of one multiplication in a hard multiplier
 pair_lut the same in LUTs
 generic  whatever synthesis infers
 lut_x    lut with the roles turned, for activations narrower than the weights (xrows)
-shift    the weight shifted by the activation's code, for activations that are powers of two
+shift    the weight shifted by the activation's code, for activations that are powers of two; the forms of
+         signs and few powers of two also for these, the values looked up first: bipolar_coded .. (decoded)
 bits     popcounts of weights' bit planes AND activations' bit planes
 xnor     a popcount, for bipolar weights and bits
 planes   a popcount for every bit plane of the activations, for weights of signs only; planes2, planes3

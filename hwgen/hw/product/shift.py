@@ -14,6 +14,7 @@ import numpy as np
 from amaranth.hdl import C, Cat, Module, Value
 
 from hwgen.hw.product.binary import BinaryWeights
+from hwgen.hw.product.decoded import decoding_cost
 from hwgen.hw.product.form import (
     Levels,
     Sum,
@@ -68,8 +69,7 @@ class ShiftForm(BinaryWeights):
 
     @classmethod
     def shared_cost(cls, simd: int, value: Range, accumulator: Range, *, target: Target = ECP5) -> Resources:
-        tables = 1 if value.width <= 4 else 1 << (value.width - 4)
-        return Resources(lut4=simd * _digit(value).bits * tables)
+        return decoding_cost(simd, value, _digit(value).bits)
 
     @property
     def lane(self) -> Range:

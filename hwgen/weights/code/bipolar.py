@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.hw.product.bipolar import BipolarForm
+from hwgen.hw.product.decoded import decoded
 from hwgen.hw.product.form import Levels
 from hwgen.hw.product.planes import PlanesForm
 from hwgen.hw.product.xnor import XnorForm
@@ -15,7 +16,7 @@ class Bipolar(Code):
     """w = 1 - 2 * code. A product passes its activation or negates it."""
 
     name = "bipolar"
-    forms = (XnorForm, BipolarForm, PlanesForm)
+    forms = (XnorForm, BipolarForm, PlanesForm, decoded(BipolarForm))
 
     def __init__(self, levels: Levels) -> None:
         super().__init__(levels)

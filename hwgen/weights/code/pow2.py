@@ -6,6 +6,7 @@ Murmann, "Convolutional Neural Networks using Logarithmic Data Representation", 
 
 from __future__ import annotations
 
+from hwgen.hw.product.decoded import decoded
 from hwgen.hw.product.form import Levels
 from hwgen.hw.product.terms import Terms, TermsForm
 from hwgen.numeric.ranges import Range
@@ -39,4 +40,4 @@ class Pow2(TermsCode):
 
     name = "pow2"
     splits = Pow2Form
-    forms = (Pow2Form,)
+    forms = (Pow2Form, decoded(Pow2Form))

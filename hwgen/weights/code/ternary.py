@@ -6,6 +6,7 @@ Resource-Efficient AI Applications", 2017. Two scales (Zhu et al., "Trained Tern
 
 from __future__ import annotations
 
+from hwgen.hw.product.decoded import decoded
 from hwgen.hw.product.form import Levels
 from hwgen.hw.product.terms import Terms, TermsForm
 from hwgen.numeric.ranges import Range
@@ -36,4 +37,4 @@ class Ternary(TermsCode):
 
     name = "ternary"
     splits = TernaryForm
-    forms = (TernaryForm,)
+    forms = (TernaryForm, decoded(TernaryForm))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from amaranth.hdl import Cat, Module, Value
 
+from hwgen.hw.product.decoded import decoded
 from hwgen.hw.product.form import (
     Levels,
     ProductForm,
@@ -111,7 +112,7 @@ class Ttq(Code):
     """Two bits: w = b, and w = -a."""
 
     name = "ttq"
-    forms = (TtqForm,)
+    forms = (TtqForm, decoded(TtqForm))
 
     def __init__(self, levels: Levels) -> None:
         super().__init__(levels)
