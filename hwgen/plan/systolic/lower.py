@@ -122,11 +122,12 @@ def lower(graph: Graph, array: Array) -> Lowered:
             except TooMuch as error:
                 work.problems.append(f"{node.name}: {error}")
     work.stop()
-    plan = stream(jobs, array)
+    inputs = sum(graph.tensors[edge.tensor].size for edge in graph.inputs)
+    outputs = sum(graph.tensors[name].size for name in arrangement.outputs)
     try:
+        bare, _, _ = _program(work, arrangement, jobs, Stream(b"", runs={n: [*j.runs] for n, j in jobs.items()}))
+        plan = stream(jobs, array, inputs, array.program_words - len(assemble(bare)))
         program, where, layers = _program(work, arrangement, jobs, plan)
-        inputs = sum(graph.tensors[edge.tensor].size for edge in graph.inputs)
-        outputs = sum(graph.tensors[name].size for name in arrangement.outputs)
         words = len(assemble(program))
         program = plan.addressed(program, 32 + 2 * (words + words % 2) + len(plan.resident))
         image = Image(array, tuple(program), plan.resident, plan.later, inputs, outputs)

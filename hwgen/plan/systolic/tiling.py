@@ -10,11 +10,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hwgen.program.array import GROUP, PARAMETER_WORDS, Array
+from hwgen.program.instructions import Run
 
 START = 40  # clocks to read an instruction, fill the pipeline and empty it
 MARGIN = 5  # clocks between passes' weights beyond the rows themselves
 LONGEST = 256  # of any loop
 WORDS = 120  # clocks that another instruction is worth: the program memory is small
+
+
+def estimate(run: Run, array: Array) -> int:
+    """About how many clocks a Run takes."""
+    steps, outputs = run.n0_count * run.n1_count, run.d0_count * run.d1_count
+    blocks, passes = run.b_count * run.t_count, run.p0_count * run.p1_count
+    return _clocks(array, blocks, passes, steps, outputs, run.hold)
+
+
+def _clocks(array: Array, blocks: int, passes: int, steps: int, outputs: int, hold: bool) -> int:
+    least = 1 if hold else array.rows + MARGIN
+    compute = passes * max(steps, least)
+    if array.shared_activations:
+        compute += outputs
+    compute = max(compute, PARAMETER_WORDS + least)
+    return blocks * max(compute, GROUP * outputs) + GROUP * outputs + START
 
 
 @dataclass(frozen=True)
@@ -40,13 +57,9 @@ class Tiler:
 
     def clocks(self, tiles: Tiles) -> int:
         """About what a Run of these tiles takes."""
-        outputs = tiles.rows * tiles.columns
-        least = 1 if self.hold else self.array.rows + MARGIN
-        compute = self.passes * max(self.steps(tiles.rows, tiles.columns), least)
-        if self.array.shared_activations:
-            compute += outputs
-        compute = max(compute, PARAMETER_WORDS + least)
-        return self.blocks * tiles.count * max(compute, GROUP * outputs) + GROUP * outputs + START
+        steps = self.steps(tiles.rows, tiles.columns)
+        blocks = self.blocks * tiles.count
+        return _clocks(self.array, blocks, self.passes, steps, tiles.rows * tiles.columns, self.hold)
 
     def cover(self, height: int, width: int) -> list[Tiles]:
         """Tiles for an image of outputs; none if a single output is too much."""
