@@ -124,11 +124,12 @@ class Execution:
     def _needed(self, w: Bytes) -> NDArray[np.bool_]:
         """(passes, n, granules of a word): whether what is stored depends on it."""
         array, n = self.array, self.n
-        weighed = np.broadcast_to((w != 0).any(axis=2), (self.passes, array.rows))
         if not self.op.depthwise:
+            weighed = np.broadcast_to((w != 0).any(axis=2), (self.passes, array.rows))
             lanes = weighed.reshape(self.passes, 1, array.banks, GRANULE).any(axis=3)
             return lanes & self.used[:, None]
-        needed = np.zeros((self.passes, n + array.rows), dtype=bool)
+        pairs = (w != 0).reshape(-1, array.rows, array.columns // GRANULE, GRANULE).any(axis=3)
+        needed = np.zeros((self.passes, n + array.rows, array.banks), dtype=bool)
         for row in range(array.rows):
-            needed[:, row : row + n] |= weighed[:, row, None] & self.used
-        return np.broadcast_to(needed[:, :n, None], (self.passes, n, array.banks))
+            needed[:, row : row + n, : pairs.shape[2]] |= pairs[:, row, None] & self.used[:, None]
+        return needed[:, :n]

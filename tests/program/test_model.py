@@ -348,6 +348,25 @@ def test_depthwise_output_over_input():
             assert np.array_equal(outputs(again, x), outputs(case, x))
 
 
+def test_depthwise_lanes_beyond_the_columns_may_read_anything():
+    """Words of 8 bytes for 4 columns: a block's output may begin where the other lanes read."""
+    rand = Random(18)
+    run = Run(
+        x=0, w=0, o=10, depthwise=True,
+        **loops("n0 n1 p0 p1 b", (1, 2), (1, 0), (1, 0), (1, 0), (2, 8)), **drain((1, 2), (1, 0), (2, 2)),
+    )  # fmt: skip
+    w, parameters = np.zeros((1, 8, 4)), rand.parameters(4)
+    w[0, 0] = rand.bytes(4)
+    weights = stream(WIDE, [(parameters, w), (parameters, w)])
+    x = rand.bytes(24)
+    case = image(WIDE, [take(WIDE, 24), run, give(WIDE, 8, 10)], weights, 24, 8)
+    acc = np.stack([x[:4], x[16:20]]).astype(np.int64) * w[0, 0].astype(np.int64)
+    assert np.array_equal(outputs(case, x), expected(acc, *parameters, run, WIDE).ravel())
+    program = (case.program[0], dataclasses.replace(run, o=8), *case.program[2:])
+    with pytest.raises(BadProgram, match="block 1 reads granule 8"):
+        outputs(dataclasses.replace(case, program=program), x)
+
+
 def overflow(value: int, passes: int, accumulator: int) -> Engine:
     array = dataclasses.replace(SMALL, accumulator=accumulator)
     run = Run(
