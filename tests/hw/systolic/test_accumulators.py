@@ -1,4 +1,4 @@
-"""Accumulators: every word read, with updates as close as they may be, stalls, and reads of the other bank."""
+"""Accumulators: every word read; updates as close as they may be, stalls, reads of the other bank."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from hwgen.program.array import ECP5_85F, UP5K, Array
 from hwgen.targets import ECP5, GENERIC, ICE40UP
 
 PORTS = (
-    "step", "valid", "bank", "index", "first", "widen", "sums", "maximum", "read_bank", "read_index", "read_enable",
+    "step", "valid", "bank", "index", "first", "widen", "sums", "maximum",
+    "read_bank", "read_index", "read_enable",
 )  # fmt: skip
 
 
