@@ -31,7 +31,7 @@ class Array:
     depth: int = 256
     activation_bytes: int = 65_536
     weight_words: int = 16_384
-    program_words: int = 1024
+    program_words: int = 2048
     accumulator: int = 24
     operand: int = 22
     multiplier: int = 28

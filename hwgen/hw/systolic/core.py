@@ -20,6 +20,7 @@ from hwgen.hw.systolic.array import SystolicArray
 from hwgen.hw.systolic.drain import Drain, Store
 from hwgen.hw.systolic.edges import Packer, Unpacker
 from hwgen.hw.systolic.feeder import Feeder
+from hwgen.hw.systolic.flash import FlashPins
 from hwgen.hw.systolic.issue import LEVELS, Issue
 from hwgen.hw.systolic.loader import Loader
 from hwgen.hw.systolic.outputs import OutputStationaryArray
@@ -30,7 +31,6 @@ from hwgen.program.array import GROUP, Array
 from hwgen.program.instructions import WORD, Fill, Give, Load, Run, Take
 from hwgen.targets import Target
 
-FLASH = {"cs_n": Out(1, init=1), "clock_enable": Out(1), "d_o": Out(4), "d_oe": Out(4), "d_i": In(4)}
 
 
 class SystolicCore(wiring.Component):
@@ -38,13 +38,13 @@ class SystolicCore(wiring.Component):
 
     i: bytes of inputs, `inputs` of them an inference; o: bytes of outputs, `outputs` of them. Both counts and
     the image's checksum are known when `ready` is high; `error` (with `reason`) instead: a bad image, and
-    nothing runs. flash: pins as in `flash.py`. computing: a RUN is under way.
+    nothing runs. flash: see `FlashPins`. computing: a RUN is under way.
     """
 
     def __init__(self, *, geometry: Array, target: Target, loader: Loader) -> None:
         self.geometry, self.target, self.loader = geometry, target, loader
         ports = {"i": In(stream.Signature(8)), "o": Out(stream.Signature(8)), "computing": Out(1)}
-        ports |= {f"flash_{name}": port for name, port in FLASH.items()}
+        ports |= {"flash": Out(FlashPins())}
         ports |= {name: Out(len(getattr(self.loader, name))) for name in _STATE}
         super().__init__(ports)
 
@@ -72,10 +72,7 @@ class SystolicCore(wiring.Component):
             m.submodules[f"quantiser{number}"] = quantiser
 
         m.d.comb += [getattr(self, name).eq(getattr(loader, name)) for name in _STATE]
-        m.d.comb += [
-            getattr(self, f"flash_{name}").eq(getattr(loader, name)) for name in FLASH if name != "d_i"
-        ]
-        m.d.comb += loader.d_i.eq(self.flash_d_i)
+        wiring.connect(m, loader.flash, wiring.flipped(self.flash))
         self._program(m, sequencer, loader)
         registers = {name: getattr(sequencer, f"f_{name}") for name in Run.operands()}
 
@@ -123,7 +120,7 @@ class SystolicCore(wiring.Component):
             weights.write_address.eq(loader.weight_address), weights.write_data.eq(loader.weight_data),
             loader.start.eq(sequencer.start_load),
             loader.offset.eq(Cat(field(Load, "low"), field(Load, "high"))),
-            loader.destination.eq(field(Load, "w")), loader.words.eq(field(Load, "words")),
+            loader.address.eq(field(Load, "w")), loader.words.eq(field(Load, "words")),
             sequencer.busy_load.eq(loader.busy),
         ]  # fmt: skip
 

@@ -7,6 +7,7 @@ from amaranth.hdl import C, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from hwgen.hw.systolic.flash import FlashPins
 from hwgen.program.image import HEADER_BYTES, Image
 
 CLOCKS_A_WORD = 2  # of a Load
@@ -21,13 +22,13 @@ class Preloaded(wiring.Component):
         self.data = np.frombuffer(image.to_bytes(), dtype=np.uint8)
         super().__init__(
             {
-                "start": In(1), "offset": In(24), "destination": In(16), "words": In(16), "busy": Out(1),
+                "start": In(1), "offset": In(24), "address": In(16), "words": In(16), "busy": Out(1),
                 "write_ready": In(1), "weight_write": Out(1), "weight_address": Out(16),
                 "weight_data": Out(8 * array.columns),
                 "program_write": Out(1), "program_address": Out(16), "program_data": Out(16),
                 "ready": Out(1), "error": Out(1), "reason": Out(3), "inputs": Out(20), "outputs": Out(12),
                 "checksum": Out(32),
-                "d_i": In(4), "cs_n": Out(1), "clock_enable": Out(1), "d_o": Out(4), "d_oe": Out(4),
+                "flash": Out(FlashPins()),
             }
         )  # fmt: skip
 
@@ -70,7 +71,7 @@ class Preloaded(wiring.Component):
                 with m.If(self.start):
                     m.d.sync += [
                         place.eq((self.offset - start) >> (columns.bit_length() - 1)),
-                        left.eq(self.words), self.weight_address.eq(self.destination),
+                        left.eq(self.words), self.weight_address.eq(self.address),
                         self.busy.eq(1), pause.eq(CLOCKS_A_WORD - 1),
                     ]  # fmt: skip
                     m.next = "LOAD"
