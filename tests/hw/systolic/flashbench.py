@@ -61,8 +61,8 @@ def build(folder: Path, verilog: str, *, icarus: bool = False) -> list[str]:
     (folder / "main.cpp").write_text(_MAIN)
     verilate = [
         *tools.find("verilator").argv, "--cc", "--exe", "--no-timing", "-Wno-fatal", "-Wno-lint",
-        "-Wno-style", "-O3", "--output-split", "0", "--x-initial", "unique", "--top-module", "bench", "-Mdir", "build",
-        str(folder / "main.cpp"), *sources,
+        "-Wno-style", "-O3", "--output-split", "0", "--x-initial", "unique", "--top-module", "bench",
+        "-Mdir", "build", str(folder / "main.cpp"), *sources,
     ]  # fmt: skip
     header = ["CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"]
     for command in (verilate, ["make", "-C", "build", "-f", "Vbench.mk", "-j2", *header]):
