@@ -8,15 +8,17 @@ The CRC is CRC-16/IBM-3740 (polynomial 0x1021, initial value 0xFFFF, "CCITT-FALS
 and payload, high byte first, so that the CRC of a good frame with its CRC is 0.
 
 Requests. RUN: the payload is one input tensor; the response's is the output tensor. IDENTIFY: no
-payload; the response's is the 32-bit design id, little endian.
+payload; the response's is the 32-bit design id, little endian: of the systolic engine the CRC-32 of the
+program image, 0 while it has none.
 
 Tensors: H, W, C order; each element in ceil(width / 8) bytes, little endian, two's complement where it
 is signed. `width` is the element's width in the hardware (manifest.json).
 
-Responses carry a Status as code; all but OK have no payload and mean that nothing was run. The device
+Responses carry a Status as code; all but OK have no payload and mean that no result was kept. The device
 answers one request at a time; bytes that arrive before its answer has been sent are lost. After a pause
 within a frame of longer than the device's idle time (20 ms by default) it answers TRUNCATED and waits
-for the next sync bytes; after a request that it does not know it waits for such a pause, then answers.
+for the next sync bytes; after a request that it does not know, and after a RUN while it has no program
+(NO_PROGRAM), it waits for such a pause, then answers.
 """
 
 from __future__ import annotations
@@ -53,12 +55,14 @@ class Status(enum.IntEnum):
     BAD_CRC = 0x01
     BAD_REQUEST = 0x02
     TRUNCATED = 0x03
+    NO_PROGRAM = 0x04
 
 
 _MEANING = {
     Status.BAD_CRC: "the frame arrived damaged",
     Status.BAD_REQUEST: "the board does not know the request, or the input's size is not its model's",
-    Status.TRUNCATED: "the frame stopped before its end",
+    Status.TRUNCATED: "the frame stopped before its end, or came faster than the board could take it",
+    Status.NO_PROGRAM: "the board's flash holds no good program image for this bitstream",
 }
 
 

@@ -5,14 +5,13 @@ The protocol is described in `hwgen.runtime.link`. One request at a time: receiv
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.hw.link.buffer import InputBuffer, OutputBuffer, beats_of, bytes_per_beat
-from hwgen.hw.link.frames import AnswerSender, RequestReceiver
-from hwgen.hw.link.uart import UartReceiver, UartTransmitter
-from hwgen.runtime.link import ID_BYTES, MAX_LENGTH, Status
+from hwgen.hw.link.endpoint import Endpoint
+from hwgen.runtime.link import ID_BYTES, MAX_LENGTH
 from hwgen.support.errors import UsageError
 
 
@@ -62,38 +61,37 @@ class Link(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.receiver = receiver = UartReceiver(self.clocks_per_bit)
-        m.submodules.transmitter = transmitter = UartTransmitter(self.clocks_per_bit)
-        m.submodules.request = request = RequestReceiver(self.input_bytes, self.idle_clocks)
-        m.submodules.answer = answer = AnswerSender(self.output_bytes, self.design_id)
+        m.submodules.endpoint = endpoint = Endpoint(
+            max_inputs=self.input_bytes,
+            max_outputs=self.output_bytes,
+            clocks_per_bit=self.clocks_per_bit,
+            idle_clocks=self.idle_clocks,
+        )
         m.submodules.input = source = InputBuffer(self.to_core, self.inputs)
         m.submodules.output = sink = OutputBuffer(self.from_core, self.outputs)
-        wiring.connect(m, receiver.o, request.i)
-        wiring.connect(m, answer.o, transmitter.i)
         wiring.connect(m, wiring.flipped(self.o), source.o)
         wiring.connect(m, sink.i, wiring.flipped(self.i))
-        failed = Signal()
-        m.d.sync += failed.eq(request.status != Status.OK)
         m.d.comb += [
-            receiver.rx.eq(self.rx),
-            self.tx.eq(transmitter.tx),
-            source.data.eq(request.data),
-            source.write.eq(request.write),
-            source.rewind.eq(request.rewind),
-            answer.status.eq(request.status),
-            answer.identify.eq(request.identify),
-            answer.data.eq(sink.data),
-            sink.rewind.eq(answer.rewind),
-            sink.advance.eq(answer.advance),
-            self.error.eq(failed),
+            endpoint.rx.eq(self.rx),
+            self.tx.eq(endpoint.tx),
+            endpoint.inputs.eq(self.input_bytes),
+            endpoint.outputs.eq(self.output_bytes),
+            endpoint.design_id.eq(self.design_id),
+            source.data.eq(endpoint.o.payload),
+            source.write.eq(endpoint.o.valid),
+            source.rewind.eq(endpoint.rewind),
+            endpoint.o.ready.eq(1),
+            endpoint.i.payload.eq(sink.data),  # three clocks after the byte before was taken, which is enough
+            endpoint.i.valid.eq(1),
+            sink.rewind.eq(endpoint.start),
+            sink.advance.eq(endpoint.i.ready),
+            self.busy.eq(endpoint.busy),
+            self.error.eq(endpoint.error),
         ]
-        m.d.sync += self.busy.eq(request.busy)
         with m.FSM():
-            with m.State("REQUEST"), m.If(request.verdict):
-                m.next = "DECIDE"
-            with m.State("DECIDE"):  # `failed` is that of this request by now
+            with m.State("REQUEST"), m.If(endpoint.verdict):
                 m.next = "ANSWER"
-                with m.If(~failed & ~request.identify):
+                with m.If(endpoint.good & endpoint.run):
                     m.next = "START"
             with m.State("START"):
                 m.d.comb += [source.play.eq(1), sink.take.eq(1)]
@@ -101,9 +99,6 @@ class Link(wiring.Component):
             with m.State("RUN"), m.If(source.done & sink.done):
                 m.next = "ANSWER"
             with m.State("ANSWER"):
-                m.d.comb += answer.start.eq(1)
-                m.next = "SENDING"
-            with m.State("SENDING"), m.If(answer.done):
-                m.d.comb += request.resume.eq(1)
+                m.d.comb += endpoint.start.eq(1)
                 m.next = "REQUEST"
         return m
