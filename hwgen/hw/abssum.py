@@ -68,5 +68,5 @@ def abssum_cost(*, value: Range, zero: int, lanes: int, width: int, target: Targ
     each = magnitude(value, zero).width
     adders = (zero != 0) + ((value - zero).signed)
     total = Resources(lut4=adders * target.adder_luts(each + 1), ff=each) * lanes
-    total += tree_cost(lanes, each, target) + Resources(ff=3 * (2 + tree_depth(lanes)))
+    total += tree_cost(lanes, each, target)
     return total + Resources(lut4=target.adder_luts(width, "accumulate"), ff=width)

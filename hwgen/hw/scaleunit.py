@@ -109,4 +109,4 @@ def scale_cost(
     sums = target.adder_luts(product.width, "accumulate")  # there is no accumulator
     each = Resources(lut4=max(each.lut4 - sums, 0), ff=max(each.ff - product.width, 0), dsp=each.dsp)
     bits = out.width * lanes
-    return each * lanes + target.small_ram(bits, 32) + Resources(lut4=30, ff=bits + 35)
+    return each * lanes + target.small_ram(bits, 16) + Resources(lut4=30, ff=bits + 35)

@@ -33,7 +33,7 @@ from hwgen.layers.requantize_onnx import exact_in_float32
 from hwgen.layers.sumpool.op import SumPool
 from hwgen.layers.window import Window
 from hwgen.numeric.rounding import Ints, ints
-from hwgen.numeric.staircase import from_function
+from hwgen.numeric.staircase import Staircase
 
 MAX_STRENGTH = 1 << 20
 """Sums of absolute values up to here are tried one by one."""
@@ -94,7 +94,10 @@ def boxed(op: Operation, ctx: Context) -> Real | None:
     most = x.range.hi * shape.kernel[0] * shape.kernel[1]
     unit = _even_unit(real, x.range.hi)
     _check_exact(unit * weight, most, "the box's weights, or the number of channels,")
-    identity = from_function(lambda total: total, ints([0]), ints([most]))
+    shape.output_size(x.shape[:2], "K")
+    _check_size(most)
+    steps = np.arange(1, most + 1, dtype=np.int64)[None, :]
+    identity = Staircase(steps, ints([0]), ints([1]), ints([0]), ints([most]))
     total = ctx.add(op, SumPool, (x,), window=shape, act=identity)
     index = arranged(total.shape, (1, 1, *total.shape[:2]))
 
@@ -135,9 +138,13 @@ def _even_unit(real: Real, most: int) -> float:
 
 def strengths(real: Real, most: int) -> NDArray:
     """K as float32 for every sum from 0 to the largest."""
+    _check_size(most)
+    return np.asarray(real.chain(np.arange(most + 1, dtype=np.int64)[None, :]), dtype=np.float32)[0]
+
+
+def _check_size(most: int) -> None:
     if not 1 <= most <= MAX_STRENGTH:
         raise Unsupported(f"sums of absolute values up to {most}; up to {MAX_STRENGTH} are supported")
-    return np.asarray(real.chain(np.arange(most + 1, dtype=np.int64)[None, :]), dtype=np.float32)[0]
 
 
 def _check_exact(unit: float, most: int, what: str) -> None:
