@@ -94,7 +94,7 @@ def test_truncated_anywhere(bench: Bench, kept: int) -> None:
 
 
 def test_slow_core(bench: Bench) -> None:
-    """A core that takes a byte before the next one is there loses nothing; later: an error, and it is in step."""
+    """A core that takes a byte before the next one is there loses nothing; later: an error."""
     data = bytes(range(7, 7 + INPUTS))
     frame, answers = run_frame(data), {}
     stops = [*range(0, 2 * BYTE + 10), 200, 2000]
