@@ -47,6 +47,10 @@ class Weighted(Node):
         """What elements of the input stand for."""
         return x if self.values is None else np.array(self.values, dtype=np.int64)[x]
 
+    def taken(self) -> str:
+        """What codes stand for, in words; "" if the input carries none."""
+        return f", codes of {self.values[0]} .. {self.values[-1]}" if self.values else ""
+
     def acc_bounds(self, x: Range) -> tuple[Ints, Ints]:
         """(lo, hi), one an output: what its accumulator can reach, from the actual weights."""
         x = x | Range(self.pad_value, self.pad_value) if any(self.window.pad) else x
@@ -57,8 +61,15 @@ class Weighted(Node):
 
     def raw_range(self, x: Range) -> Range:
         """Range of all accumulators, bias not included."""
-        lo, hi = self.acc_bounds(x)
-        return Range(int((lo - self.bias).min()), int((hi - self.bias).max()))
+        if x not in self._raw_ranges:
+            lo, hi = self.acc_bounds(x)
+            self._raw_ranges[x] = Range(int((lo - self.bias).min()), int((hi - self.bias).max()))
+        return self._raw_ranges[x]
+
+    @cached_property
+    def _raw_ranges(self) -> dict[Range, Range]:
+        """What `raw_range` has found: a planner asks for each folding."""
+        return {}
 
     @property
     def outputs(self) -> int:

@@ -29,4 +29,4 @@ class Conv(Weighted):
         return self.made(x)
 
     def describe(self) -> str:
-        return f"{self.outputs} outputs, {self.window}"
+        return f"{self.outputs} outputs, {self.window}{self.taken()}"

@@ -28,4 +28,4 @@ class Depthwise(Weighted):
         return self.made(x)
 
     def describe(self) -> str:
-        return str(self.window)
+        return f"{self.window}{self.taken()}"
