@@ -81,6 +81,32 @@ def test_pins_equal_amaranth_boards(name):
         leds = [("rgb_led", 0, colour) for colour in "rgb"]
     assert tuple(found[led][0] for led in leds) == board.leds.pins
     assert {inverted[led] for led in leds} == {board.leds_active == "low"}
+    if board.flash is not None:
+        spi = "spi_flash" if board.flash.mclk else "spi_flash_1x"
+        ends = ["cs", "copi", "cipo", "wp", "hold"] + ["clk"] * (not board.flash.mclk)
+        assert tuple(found[spi, 0, end][0] for end in ends) == board.flash.pins.pins
+        assert ("spi_flash", 0, "clk") not in found
+
+
+def test_flashes():
+    """Every board of a chip that the systolic engine fits has its flash, or a reason not to have it."""
+    readable = {name for name in boards.names() if boards.load(name).flash is not None}
+    assert readable == {"icebreaker", "icesugar", "ulx3s-12f", "ulx3s-25f", "ulx3s-45f", "ulx3s-85f"}
+    for name in readable:
+        flash = boards.required_flash(boards.load(name))
+        # a bitstream of the largest chip of its family, uncompressed, in front of it; an image behind
+        assert (104_090 if not flash.mclk else 1_940_000) < flash.image <= flash.size - (2 << 20)
+    with pytest.raises(BoardError, match=r"upduino3: has no flash .* --engine stream"):
+        boards.required_flash(boards.load("upduino3"))
+    pins = [row[:2] for row in boards.required_flash(boards.load("icesugar")).port_pins()]
+    assert pins == [
+        ("flash_cs_n", "16"),
+        ("flash_io[0]", "14"),
+        ("flash_io[1]", "17"),
+        ("flash_io[2]", "12"),
+        ("flash_io[3]", "13"),
+        ("flash_clk", "15"),
+    ]
 
 
 BAD_NAMES = ["nope", "", "../boards/ulx3s-85f", "ULX3S-85F", "ulx3s-85f/", "a" * 9999, "x\n", None]
@@ -113,6 +139,17 @@ def test_unknown_name_lists_the_known(name):
         ('"--board"', '"; rm -rf /"', "programmer.arguments"),
         ('tool = "openFPGALoader"', 'tool = "../x y"', "programmer.tool"),
         ("[clock]", "[[clock]]", "clock"),
+        ('cs = "R2"', 'cs = "W2"', "pins"),
+        ('cs = "R2"', "", "flash.cs"),
+        ('clk = "usrmclk"', 'clk = "mclk"', "flash.clk"),
+        ('"Y2", "W1"]', '"Y2"]', "flash.io"),
+        ('"Y2", "W1"]', '"Y2", 5]', "flash.io"),
+        ("image = 4_194_304", "image = 4_194_305", "flash.image"),
+        ("image = 4_194_304", "image = 16_777_216", "flash.image"),
+        ("image = 4_194_304", "image = 0", "flash.image"),
+        ("size = 16_777_216", "size = 16", "flash.size"),
+        ('PULLMODE = "NONE"', 'PULLMODE = "NONE;"', "flash.attributes.PULLMODE"),
+        ("[flash] ", "[flesh] ", "flesh"),
     ],
 )
 def test_bad_key_is_named(tmp_path, old, new, key):

@@ -1,8 +1,9 @@
 """Board descriptions: `boards/<name>/board.toml`, read strictly.
 
 A board says what the flow needs to know and nothing else: which chip, how much fits, where clock,
-UART and LEDs are, and how it is programmed. Every key is required and no other key is allowed, so
-that a typing error is an error.
+UART and LEDs are, and how it is programmed; and where its flash is, if the FPGA can read that in quad mode
+(the systolic engine's programs are there). All but [flash] is required and no other key is allowed, so that
+a typing error is an error.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _PIN = re.compile(r"[A-Z]{1,2}[0-9]{1,2}|[1-9][0-9]{0,2}")
 _WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
 _ARGUMENT = re.compile(r"[A-Za-z0-9_./:=+-]{1,128}")
 _FILE_LIMIT = 64 * 1024
+_MCLK = "usrmclk"  # instead of a clock pin: the configuration clock's, which only a primitive reaches
 _TOP_KEYS = "title url amaranth family device package speed budget clock uart leds programmer"
 
 
@@ -37,10 +39,30 @@ class PinGroup:
 
 
 @dataclass(frozen=True)
+class Flash:
+    """A quad SPI flash, that of the bitstream. pins: /CS, data lines 0 to 3, and SCK where that is a pin.
+
+    mclk: SCK is the configuration clock's pin. size: bytes. image: where the systolic engine's image begins,
+    behind the bitstream.
+    """
+
+    pins: PinGroup
+    mclk: bool
+    size: int
+    image: int
+
+    def port_pins(self) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
+        """(port name, pin, attributes), the ports of `hw.flashpads`."""
+        names = ["flash_cs_n", *(f"flash_io[{line}]" for line in range(4)), "flash_clk"]
+        return [(name, pin, self.pins.attributes) for name, pin in zip(names, self.pins.pins)]
+
+
+@dataclass(frozen=True)
 class Board:
     """One board. `budget`: what the chip has. `uart`: (rx, tx) as the FPGA sees them. `clock`: one pin.
 
-    speed: "" where the family has no grades. leds_active: "high" or "low".
+    speed: "" where the family has no grades. leds_active: "high" or "low". flash: None where the FPGA cannot
+    read one in quad mode.
     """
 
     name: str
@@ -60,6 +82,7 @@ class Board:
     programmer: str
     programmer_arguments: tuple[str, ...]
     memories: tuple[str, ...]
+    flash: Flash | None = None
 
     @property
     def toolchain(self) -> Family:
@@ -115,6 +138,17 @@ def read(path: Path, name: str) -> Board:
     return _Reader(path).board(name, table)
 
 
+def required_flash(board: Board) -> Flash:
+    """The board's flash. BoardError where it has none that can be read."""
+    if board.flash is None:
+        raise BoardError(
+            "has no flash that the FPGA can read in quad mode, where the systolic engine has its program",
+            where=board.name,
+            hint="take another board (`hwgen boards`), or --engine stream",
+        )
+    return board.flash
+
+
 class _Reader:
     """Checks a parsed board file key by key."""
 
@@ -124,7 +158,8 @@ class _Reader:
     def board(self, name: str, table: dict[str, Any]) -> Board:
         family = self.one_of(table, "family", FAMILIES) if "family" in table else ""
         graded = not family or FAMILIES[family].grades
-        self.keys(table, "", _TOP_KEYS if graded else _TOP_KEYS.replace(" speed", ""))
+        top_keys = _TOP_KEYS if graded else _TOP_KEYS.replace(" speed", "")
+        self.keys(table, "", f"{top_keys} flash" if "flash" in table else top_keys)
         clock, uart = self.table(table, "clock"), self.table(table, "uart")
         leds, programmer = self.table(table, "leds"), self.table(table, "programmer")
         self.keys(clock, "clock.", "pin hz attributes")
@@ -152,11 +187,26 @@ class _Reader:
             programmer=self.word(programmer, "tool", "programmer."),
             programmer_arguments=self.arguments(programmer.get("arguments")),
             memories=self.memories(programmer.get("memories")),
+            flash=self.flash(self.table(table, "flash")) if "flash" in table else None,
         )
-        used = [pin for _, pin, _ in board.port_pins()]
+        used = [pin for _, pin, _ in [*board.port_pins(), *(board.flash.port_pins() if board.flash else [])]]
         if len(set(used)) != len(used):
             raise self.error("pins", "a pin is used twice")
         return board
+
+    def flash(self, table: dict[str, Any]) -> Flash:
+        self.keys(table, "flash.", "cs io clk size image attributes")
+        lines, clk = table["io"], table["clk"]
+        if not isinstance(lines, list) or len(lines) != 4:
+            raise self.error("flash.io", "should be a list of 4 pins")
+        pins = [self.pin(table["cs"], "flash.cs"), *(self.pin(pin, "flash.io") for pin in lines)]
+        if clk != _MCLK:
+            pins.append(self.pin(clk, "flash.clk"))
+        size = self.integer(table, "size", "flash.", 1 << 16, 1 << 28)
+        image = self.integer(table, "image", "flash.", 1 << 16, min(size, 1 << 24) - (1 << 16))
+        if image % (1 << 16):
+            raise self.error("flash.image", "should be a multiple of 65536, what a flash erases at once")
+        return Flash(PinGroup(tuple(pins), self.attributes(table, "flash")), clk == _MCLK, size, image)
 
     def error(self, key: str, what: str) -> BoardError:
         return BoardError(f"key {key!r}: {what}", where=str(self.path))

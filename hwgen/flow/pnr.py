@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.flow import netlist, process, stamp, templates, tools
-from hwgen.flow.board import Board
+from hwgen.flow.board import Board, required_flash
 from hwgen.flow.family import Family
 from hwgen.support.errors import FitError, ToolError
 
@@ -80,12 +80,16 @@ def check_fit(resources: Mapping[str, int], board: Board) -> None:
 _FIT_HINT = "ask for fewer inferences per second, or for a larger board"
 
 
-def constraints(board: Board, clock_mhz: float | None = None) -> str:
-    """Pin and clock constraints of `emit.board_top.BoardTop`'s ports; the board's clock by default."""
+def constraints(board: Board, clock_mhz: float | None = None, *, flash: bool = False) -> str:
+    """Pin and clock constraints of a board top's ports; the board's clock by default.
+
+    flash: with those of `emit.systolic_top.SystolicTop` that `emit.board_top.BoardTop` has not. BoardError:
+    the board's flash cannot be read.
+    """
     return templates.render(
         f"{board.toolchain.constraints}.j2",
         title=board.title,
-        pins=board.port_pins(),
+        pins=[*board.port_pins(), *(required_flash(board).port_pins() if flash else [])],
         clock="clk",
         clock_mhz=board.clock_hz / 1e6 if clock_mhz is None else clock_mhz,
     )
@@ -99,6 +103,7 @@ def place_and_route(
     freq_mhz: float,
     seed: int = 1,
     free_pins: bool = False,
+    flash: bool = False,
     timeout: float = 3600.0,
     progress: process.Progress = process.silent,
 ) -> Routed:
@@ -106,14 +111,15 @@ def place_and_route(
 
     freq_mhz: goal for clocks that neither the board's oscillator nor a PLL behind it sets; a missed
     goal is no error, the caller reads `fmax_mhz`. free_pins: measure a bare component: its clock port
-    `clk` is to reach freq_mhz, and nextpnr chooses pins for ports that the board does not name.
+    `clk` is to reach freq_mhz, and nextpnr chooses pins for ports that the board does not name. flash: the
+    design has the flash's pins.
     FitError: too large for the board, with the resource. ToolError: anything else. Nothing is run
     when netlist, board, options and nextpnr are those of the last time.
     """
     family = board.toolchain
     out_dir = Path(out_dir)
     nextpnr = tools.find(family.nextpnr)
-    pins = constraints(board, freq_mhz if free_pins else None)
+    pins = constraints(board, freq_mhz if free_pins else None, flash=flash)
     arguments = [*board.nextpnr_arguments, "--json", "netlist.json", *family.files(free_pins=free_pins),
                  "--report", REPORT, "--freq", f"{freq_mhz:g}", "--seed", str(int(seed)),
                  "--timing-allow-fail"]  # fmt: skip
