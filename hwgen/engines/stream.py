@@ -107,7 +107,7 @@ class StreamCore(wiring.Component):
             if node.kind == "reshape":
                 continue
             unit = plan.units[node.name]
-            component = builders()[node.kind](node, graph.node_inputs(node), unit.folding, self.target)
+            component = builders()[node.kind](node, graph.node_inputs(node), unit.folding, unit.target)
             name = self.unit_names[node.name]
             m.submodules[name] = component
             for position, tensor in enumerate(node.inputs):

@@ -14,7 +14,7 @@ from hwgen.hw.flow import FlowSignature
 from hwgen.hw.pe import ElementFactory, shared_total
 from hwgen.hw.product import DspForm, ProductForm
 from hwgen.hw.product.form import Levels, bits_of, product_bounds, range_of, register
-from hwgen.hw.rom import Rom, cheapest_rom, rom_cost
+from hwgen.hw.rom import MAX_BANKS, Rom, cheapest_rom, rom_cost, rom_layout
 from hwgen.hw.stream import lanes_layout
 from hwgen.numeric.codes import Coded
 from hwgen.numeric.ranges import Range
@@ -54,7 +54,7 @@ class ReducerPipeline(wiring.Component):
         self.rom = Rom(content, form=rom, target=target)
         self.form_latency = max(form.latency for form in self.forms.values())
         # block RAMs sit far from the multipliers: one register on the way costs flip-flops only
-        self.word_latency = self.rom.latency + (self.rom.form == "bram")
+        self.word_latency = self.rom.latency + (self.rom.form == "bram" or self.rom.banks > MAX_BANKS)
         self.latency = self.word_latency + self.form_latency + 1
         outputs = sum(form.outputs for form, _, _ in self.units) + (self.shared is not None)
         super().__init__(
@@ -254,7 +254,8 @@ def reducer_cost(
     rom = cheapest_rom(width, depth, target) if rom == "auto" else rom
     lut, blocks = rom_cost(width, depth, target, rom)
     counter = (depth - 1).bit_length()
-    registered = rom == "bram" and target.instances  # as in ReducerPipeline
+    deep = rom == "bram" and rom_layout(width, depth, target).deep
+    registered = deep or (rom == "bram" and target.instances)  # as in ReducerPipeline
     words = width if depth > 1 and (registered or rom == "lut") else 0
     delays = (3 if registered else 2) * lanes * value.width
     control = Resources(lut4=2 * counter + 2, ff=2 * counter + 30)

@@ -17,7 +17,8 @@ from hwgen.targets import RamShape, Target
 from hwgen.targets.ecp5 import rom_block
 
 ROM_FORMS = ("bram", "lut", "generic")
-MAX_BANKS = 8  # deeper splits would need a register after the bank multiplexer
+MAX_BANKS = 8  # deeper splits need a register after the bank multiplexer
+MAX_INFERRED_BANKS = 32
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,28 @@ class RomLayout:
     def blocks(self) -> int:
         return self.banks * self.columns
 
+    @property
+    def deep(self) -> bool:
+        """Whether the multiplexer between banks wants a register behind it."""
+        return self.banks > MAX_BANKS
+
+    def mux(self, width: int) -> int:
+        """LUT4s between the banks."""
+        return width * (self.banks - 1)
+
 
 def rom_layout(width: int, depth: int, target: Target) -> RomLayout:
-    """The cut with the fewest block RAMs, then the fewest banks."""
+    """The cut with the fewest block RAMs, then the fewest banks; of inferred memories the one that is
+    cheapest with its multiplexers."""
     layouts = [
         RomLayout(shape, -(-depth // shape.depth), -(-width // shape.width)) for shape in target.rom_shapes
     ]
-    usable = [layout for layout in layouts if layout.banks <= MAX_BANKS]
+    most = MAX_BANKS if target.instances else MAX_INFERRED_BANKS
+    usable = [layout for layout in layouts if layout.banks <= most]
     if not usable:
         raise ValueError(f"a ROM of {depth} words is too deep for {target.name}")
+    if not target.instances:
+        return min(usable, key=lambda layout: layout.blocks * target.bram_luts + layout.mux(width))
     return min(usable, key=lambda layout: (layout.blocks, layout.banks))
 
 
@@ -53,7 +67,7 @@ def rom_cost(width: int, depth: int, target: Target, form: str) -> tuple[int, in
     if form == "lut":
         return (0 if depth == 1 else width if depth <= 16 else width * depth // 8), 0
     layout = rom_layout(width, depth, target)
-    return (width * (layout.banks - 1) if layout.banks > 1 else 0), layout.blocks
+    return layout.mux(width), layout.blocks
 
 
 def cheapest_rom(width: int, depth: int, target: Target) -> str:
@@ -84,6 +98,7 @@ class Rom(wiring.Component):
             form = cheapest_rom(self.width, self.depth, target)
         if form not in ROM_FORMS:
             raise ValueError(f"unknown ROM form {form!r}; use one of {', '.join(ROM_FORMS)} or auto")
+        self.banks = rom_layout(self.width, self.depth, target).banks if form == "bram" else 1
         self.form = "generic" if form == "bram" and not target.instances else form
         self._style = {"lut": {"rom_style": "logic"}, "bram": {"rom_style": "block"}}.get(form, {})
         self.target = target
@@ -95,6 +110,8 @@ class Rom(wiring.Component):
             m.d.comb += self.data.eq(self._words()[0])
         elif self.form == "bram":
             m.d.comb += self.data.eq(self._blocks(m))
+        elif self.banks > 1:
+            m.d.comb += self.data.eq(self._inferred_banks(m))
         else:
             self._memory(m)
         return m
@@ -133,7 +150,27 @@ class Rom(wiring.Component):
             banks.append(Cat(*columns)[: self.width])
         if len(banks) == 1:
             return banks[0]
-        select = self.addr[bank_bits:]
+        return self._selected(m, banks, self.addr[bank_bits:])
+
+    def _inferred_banks(self, m: Module) -> Value:
+        """A memory for each bank, of a block RAM's depth: Yosys would make other blocks of a single one."""
+        shape = rom_layout(self.width, self.depth, self.target).shape
+        bank_bits = (shape.depth - 1).bit_length()
+        words = self._words()
+        address = Signal(bank_bits, reset_less=True)
+        m.d.sync += address.eq(self.addr[:bank_bits])
+        banks: list[Value] = []
+        for at in range(0, self.depth, shape.depth):
+            init = words[at : at + shape.depth]
+            table = memory.Memory(shape=self.width, depth=shape.depth, init=init, attrs=self._style)
+            m.submodules += table
+            read = table.read_port()
+            m.d.comb += read.addr.eq(address)
+            banks.append(read.data)
+        return self._selected(m, banks, self.addr[bank_bits:])
+
+    def _selected(self, m: Module, banks: list[Value], select: Value) -> Value:
+        """The bank's word, `select` given with the address."""
         for stage in range(self.latency):
             late = Signal.like(select, name=f"bank_{stage}", reset_less=True)
             m.d.sync += late.eq(select)

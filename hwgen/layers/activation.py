@@ -11,7 +11,7 @@ from hwgen.numeric.staircase import Staircase
 from hwgen.targets.base import Target
 from hwgen.targets.resources import Resources
 
-_KNOWN: WeakKeyDictionary[Staircase, dict[tuple[int, int, str], Resources]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Staircase, dict[tuple[int, int, Target], Resources]] = WeakKeyDictionary()
 
 
 def activation_cost(
@@ -26,7 +26,7 @@ def activation_cost(
     if stair is None:
         return Resources()
     known = _KNOWN.setdefault(stair, {})
-    key = lanes, channels, target.name
+    key = lanes, channels, target
     if key not in known:
         plan = plan_staircase(
             stair, lanes=lanes, channels=channels, value=value, target=target, split_at=split_at

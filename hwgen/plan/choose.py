@@ -1,9 +1,9 @@
 """Folding choice: the fastest pipeline that fits, or the smallest that is fast enough.
 
-Every layer gets the cheapest folding that works at a common number of clocks per inference. Where
-that takes more DSPs (then block RAMs) than there are, layers are moved to other foldings or product
-forms, each time the one that pays the fewest LUTs for what it gives back. The number of clocks is
-found by bisection over the values that any folding offers.
+Every layer gets a folding and a product form that work at a common number of clocks per inference, those
+that are cheapest together within the DSPs and block RAMs that there are (`knapsack`). What a ROM is made of
+depends on what a block RAM is worth, so a layer's choices are made at several such prices where that helps,
+each layer at its own. The number of clocks is found by bisection over the values that any folding offers.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from dataclasses import dataclass, replace
 from hwgen.ir.graph import Graph
 from hwgen.ir.node import Node
 from hwgen.layers.folding import Folding
+from hwgen.plan.knapsack import Option, choose
 from hwgen.plan.plan import Plan, ask, cost_of, finish
 from hwgen.support.errors import FitError
 from hwgen.targets.base import Target
 from hwgen.targets.resources import Resources
 
-BRAM_PRICES = (1, 2, 4)  # times the family's exchange rate between block RAM and LUTs
+BRAM_PRICES = (1, 2, 4, 8)  # times the family's exchange rate between block RAM and LUTs
+SPARE_PRICES = (0.3,)  # where LUTs are short and block RAMs are not
+PLENTY = 0.7  # of the block RAMs: a choice that takes no more has some to spare
+FF_WEIGHTS = (0.3, 0.0, 1.0)  # of a flip-flop in LUT4s: mostly they ride along in the same sites
 FF_FILL = 1.15  # flip-flops route more easily than LUTs: 68 % of an ECP5-85F's went at 118 MHz
 # what layers wait for each other comes on top of their work: shares of the wanted clocks to try
 MARGINS = (1.0, 0.98, 0.95, 0.9, 0.8, 0.65)
@@ -29,6 +33,7 @@ class _Choice:
     folding: Folding
     cycles: int
     cost: Resources
+    target: Target
 
 
 class Planner:
@@ -40,7 +45,10 @@ class Planner:
     def __init__(self, graph: Graph, target: Target, budget: Resources, fill: float = 0.6) -> None:
         self.graph = graph
         # the same family with block RAMs dearer and dearer: ROMs then move into LUTs
-        self.targets = [replace(target, bram_luts=target.bram_luts * k) for k in BRAM_PRICES]
+        self.targets, self.spare = (
+            [replace(target, bram_luts=int(target.bram_luts * k)) for k in prices]
+            for prices in (BRAM_PRICES, SPARE_PRICES)
+        )
         self._tables: dict[Target, dict[str, list[_Choice]]] = {}
         flipflops = min(1, fill * FF_FILL)
         self.budget = replace(budget, lut4=int(budget.lut4 * fill), ff=int(budget.ff * flipflops))
@@ -62,7 +70,11 @@ class Planner:
                 best, high = found, middle
             else:
                 low = middle + 1
-        return finish(self.graph, *best)
+        plan = self._finish(best)
+        # layers that wait for each other anyway may as well be slower and smaller
+        relaxed = self._fitted(plan.schedule.interval)
+        other = self._finish(relaxed) if relaxed else plan
+        return other if other.schedule.interval <= plan.schedule.interval else plan
 
     def at_most(self, cycles: int) -> Plan:
         """Cheapest pipeline with at most `cycles` clocks per inference; FitError if there is none."""
@@ -80,7 +92,7 @@ class Planner:
             best = self._fitted(max(int(cycles * share), max(slow.values())))
             if best is None:
                 break
-            plan = finish(self.graph, *best)
+            plan = self._finish(best)
             if plan.schedule.interval <= cycles:
                 return plan
             reached = min(reached or plan.schedule.interval, plan.schedule.interval)
@@ -91,6 +103,11 @@ class Planner:
             where=self.graph.name,
             hint="ask for fewer inferences a second",
         )
+
+    def _finish(self, chosen: dict[str, _Choice]) -> Plan:
+        foldings = {name: choice.folding for name, choice in chosen.items()}
+        targets = {name: choice.target for name, choice in chosen.items()}
+        return finish(self.graph, foldings, targets, self.targets[0])
 
     def _choices(self, target: Target) -> dict[str, list[_Choice]]:
         """All choices of every layer; a table is made when it is first asked for."""
@@ -108,7 +125,8 @@ class Planner:
             for product in ask(node, self.graph, "products", folding, target):
                 form = replace(folding, product=product)
                 try:
-                    found.append(_Choice(form, cycles, cost_of(node, self.graph, form, target)))
+                    cost = cost_of(node, self.graph, form, target)
+                    found.append(_Choice(form, cycles, cost, target))
                 except ValueError as error:  # components refuse what they cannot be: too deep, too wide
                     refused = str(error)
         if not found:
@@ -120,50 +138,49 @@ class Planner:
                 kept.append(choice)
         return kept
 
-    def _fitted(self, cycles: int) -> tuple[dict[str, Folding], Target] | None:
-        """Cheapest choice at `cycles` that fits the budget, and the prices it was made at; or None."""
-        for target in self.targets:
-            chosen = self._within(cycles, target)
-            over = self._total(chosen).over(self.budget)
-            if not over:
-                return {name: choice.folding for name, choice in chosen.items()}, target
-            if not self._starved(cycles, target):
-                break
-        return None
+    def _fitted(self, cycles: int) -> dict[str, _Choice] | None:
+        """Cheapest choice at `cycles` that fits the budget, or None.
 
-    def _starved(self, cycles: int, target: Target) -> bool:
-        """Whether block RAMs are what is short: the cheapest choices ask for too many."""
-        return self._total(self._cheapest(cycles, target)).bram > self.budget.bram
+        Choices made at further prices join in while they can help: dearer block RAMs if these are short,
+        cheaper ones if LUTs are.
+        """
+        wanted = self._total(self._cheapest(cycles, self.targets[0])).bram
+        own = self.targets[:1]
+        if wanted > self.budget.bram:
+            tried = [self.targets[:-1], self.targets]
+        else:
+            tried = [own, own + self.spare] if wanted <= PLENTY * self.budget.bram else [own]
+        for targets in tried:
+            for weight in FF_WEIGHTS:
+                chosen = self._within(cycles, targets, weight)
+                over = self._total(chosen).over(self.budget) if chosen else ["bram"]
+                if chosen and not over:
+                    return chosen
+                if over not in (["lut4"], ["ff"]):
+                    break
+        return None
 
     def _cheapest(self, cycles: int, target: Target) -> dict[str, _Choice]:
         table = self._choices(target)
         return {n: min((c for c in cs if c.cycles <= cycles), key=_price) for n, cs in table.items()}
 
-    def _within(self, cycles: int, target: Target) -> dict[str, _Choice]:
-        """The cheapest choices, then exchanged, best bargain first, until DSPs and block RAMs suffice."""
-        chosen = self._cheapest(cycles, target)
-        allowed = {n: [c for c in cs if c.cycles <= cycles] for n, cs in self._choices(target).items()}
-        for scarce in ("dsp", "bram"):
-            while getattr(self._total(chosen), scarce) > getattr(self.budget, scarce):
-                bargains = [
-                    ((_price(other) - _price(now)) / (_amount(now, scarce) - _amount(other, scarce)), name, i)
-                    for name, now in chosen.items()
-                    for i, other in enumerate(allowed[name])
-                    if _amount(other, scarce) < _amount(now, scarce)
-                    and (scarce == "dsp" or other.cost.dsp <= now.cost.dsp)
-                ]
-                if not bargains:
-                    break
-                _, name, i = min(bargains)
-                chosen[name] = allowed[name][i]
-        return chosen
+    def _within(self, cycles: int, targets: list[Target], weight: float) -> dict[str, _Choice] | None:
+        """The choices of least price among these targets' with enough DSPs and block RAMs."""
+        names = list(self._choices(targets[0]))
+        allowed = [[c for t in targets for c in self._choices(t)[n] if c.cycles <= cycles] for n in names]
+        options = [
+            [Option(_price(c, weight), c.cost.dsp, c.cost.bram, i) for i, c in enumerate(choices)]
+            for choices in allowed
+        ]
+        found = choose(options, self.budget.dsp, self.budget.bram)
+        return None if found is None else {n: cs[i] for n, cs, i in zip(names, allowed, found)}
 
     @staticmethod
     def _total(chosen: dict[str, _Choice]) -> Resources:
         return sum((choice.cost for choice in chosen.values()), Resources())
 
     def _too_big(self, cycles: int) -> FitError:
-        chosen = self._within(cycles, self.targets[0])
+        chosen = self._within(cycles, self.targets, FF_WEIGHTS[0]) or self._cheapest(cycles, self.targets[-1])
         total = self._total(chosen)
         wants = ", ".join(
             f"{getattr(total, name)} {name} of {getattr(self.budget, name)}"
@@ -177,14 +194,10 @@ class Planner:
         )
 
 
-def _price(choice: _Choice) -> float:
-    """In LUT4s: flip-flops mostly ride along in the same sites, a DSP or block RAM is there to be used."""
+def _price(choice: _Choice, weight: float = FF_WEIGHTS[0]) -> float:
+    """In LUT4s, a flip-flop counting `weight`; a DSP or block RAM is there to be used."""
     cost = choice.cost
-    return cost.lut4 + 0.3 * cost.ff + 5 * cost.dsp + 20 * cost.bram
-
-
-def _amount(choice: _Choice, resource: str) -> int:
-    return getattr(choice.cost, resource)
+    return cost.lut4 + weight * cost.ff + 5 * cost.dsp + 20 * cost.bram
 
 
 def _no_worse(a: Resources, b: Resources) -> bool:

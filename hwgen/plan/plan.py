@@ -20,11 +20,13 @@ from hwgen.targets.resources import Resources
 
 @dataclass(frozen=True)
 class Unit:
-    """One layer in the plan. cycles: clocks of work per inference. multipliers: products a clock at its
-    peak. cost: estimate."""
+    """One layer in the plan. target: the family, with the price of a block RAM that the layer's hardware
+    chooses its forms by. cycles: clocks of work per inference. multipliers: products a clock at its peak.
+    cost: estimate."""
 
     node: Node
     folding: Folding
+    target: Target
     cycles: int
     multipliers: int
     cost: Resources
@@ -32,9 +34,8 @@ class Unit:
 
 @dataclass(frozen=True)
 class Plan:
-    """units in graph order (reshapes have none). target: the family, with the prices that hardware chooses
-    its forms by. fifo[node, tensor]: beats that the FIFO in front of a join holds. schedule: the
-    predicted timing."""
+    """units in graph order (reshapes have none). target: the family. fifo[node, tensor]: beats that the FIFO
+    in front of a join holds. schedule: the predicted timing."""
 
     units: dict[str, Unit]
     target: Target
@@ -80,8 +81,9 @@ def source_of(graph: Graph, tensor: str) -> str:
     return tensor
 
 
-def finish(graph: Graph, foldings: dict[str, Folding], target: Target) -> Plan:
-    """Complete a choice of foldings: stream lanes that fit together, schedule, FIFO depths."""
+def finish(graph: Graph, foldings: dict[str, Folding], targets: dict[str, Target], target: Target) -> Plan:
+    """Complete a choice of foldings, and of targets' prices: stream lanes that fit together, schedule, FIFO
+    depths."""
     foldings = _matched(graph, foldings)
     units = {}
     for node in graph.nodes:
@@ -91,7 +93,8 @@ def finish(graph: Graph, foldings: dict[str, Folding], target: Target) -> Plan:
         pixels = graph.tensors[node.output].shape[0] * graph.tensors[node.output].shape[1]
         cycles = pixels * ask(node, graph, "interval", folding)
         multipliers = ask(node, graph, "multipliers", folding) if node.weight_count() else 0
-        units[node.name] = Unit(node, folding, cycles, multipliers, cost_of(node, graph, folding, target))
+        own = targets[node.name]
+        units[node.name] = Unit(node, folding, own, cycles, multipliers, cost_of(node, graph, folding, own))
     input_lanes = {edge.tensor: _input_lanes(graph, edge.tensor, foldings) for edge in graph.inputs}
     timing = schedule(_stages(graph, foldings, input_lanes))
     fifo = {}

@@ -17,7 +17,13 @@ class Resources:
     spram: int = 0
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Resources(  # spelt out: planners add up hundreds of thousands
+            self.lut4 + other.lut4,
+            self.ff + other.ff,
+            self.dsp + other.dsp,
+            self.bram + other.bram,
+            self.spram + other.spram,
+        )
 
     def __mul__(self, count: int) -> Resources:
         return Resources(*(getattr(self, f.name) * count for f in fields(self)))

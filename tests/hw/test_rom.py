@@ -23,7 +23,7 @@ def number(row: np.ndarray) -> int:
 
 
 @pytest.mark.parametrize("form", ["bram", "lut", "generic"])
-@pytest.mark.parametrize(("depth", "width"), [(1, 5), (2, 70), (37, 3)])
+@pytest.mark.parametrize(("depth", "width"), [(1, 5), (2, 70), (37, 3), (1300, 4), (512 * 9 + 3, 2)])
 def test_generic_rom_answers_after_two_clocks(form: str, depth: int, width: int) -> None:
     rng = np.random.default_rng(1)
     bits = content(rng, depth, width)

@@ -147,7 +147,9 @@ def test_small_ram_is_flip_flops(width: int, depth: int, tmp_path: Path) -> None
 
 
 @pytest.mark.synth
-@pytest.mark.parametrize(("width", "depth"), [(16, 256), (8, 1500), (40, 64), (8, 300)])
+@pytest.mark.parametrize(
+    ("width", "depth"), [(16, 256), (8, 1500), (40, 64), (8, 300), (8, 12544), (5, 5000)]
+)
 def test_rom_is_block_ram(width: int, depth: int, tmp_path: Path) -> None:
     bits = np.random.default_rng(1).integers(0, 2, (depth, width), dtype=np.uint8)
     found, _ = synthesised(Rom(bits, form="bram", target=ICE40), tmp_path)
@@ -174,5 +176,5 @@ def test_memories_answer_as_on_ecp5(tmp_path: Path) -> None:
 def test_families() -> None:
     assert target("ice40") is ICE40 and ICE40.dsp is None
     assert target("ice40up") is ICE40UP and ICE40UP.dsp == (16, 16)
-    assert ICE40UP.occupied(Resources(lut4=10, ff=8)).lut4 > 10
-    assert ECP5.occupied(Resources(lut4=10, ff=8)).lut4 == 10
+    assert ICE40UP.occupied(Resources(lut4=100, ff=80)).lut4 > 100
+    assert ECP5.occupied(Resources(lut4=100, ff=80)).lut4 == 100

@@ -126,11 +126,12 @@ def _form(
 
 
 def _bit_price(order: RowOrder, target: Target) -> float:
-    """LUT4s for one column of one lane's table."""
+    """LUT4s for one column of one lane's table, block RAMs at the family's own price: fits take long, so
+    that a planner's other prices share them."""
     if order.depth == 1:
         return 0.0
     lut = 1.0 if order.depth <= 16 else order.depth * 1.4 / 16
-    return min(lut, target.bram_luts / max(shape.width for shape in target.rom_shapes))
+    return min(lut, type(target).bram_luts / max(shape.width for shape in target.rom_shapes))
 
 
 def _fit(stair: Staircase, split_at: Ints | None, weights: Weights) -> LinearFit | None:
