@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.hw.ram import Ram
+from hwgen.hw.systolic.heldram import held_ram
 from hwgen.hw.systolic.pe import CODES
 from hwgen.program.array import Array
 from hwgen.program.instructions import WIDEN
@@ -63,8 +64,15 @@ class Accumulators(wiring.Component):
         word = Signal(self.width, name="updated", reset_less=True)
         words = [self._bank(m, number, fills[0], fills[-1], abouts[-1], word) for number in range(2)]
 
-        bank, _, first, widen, maximum = self._parts(abouts[-2])
-        m.d.sync += word.eq(self._updated(Mux(bank, words[1], words[0]), sums, first, widen, maximum))
+        # which bank's word is the base, or neither: selects of their own, for a LUT a bit
+        bank, _, first, *_ = self._parts(abouts[-3])
+        selects = [Signal(name=f"base_{number}", reset_less=True) for number in range(2)]
+        m.d.sync += [selects[0].eq(~first & ~bank), selects[1].eq(~first & bank)]
+        base = Cat(
+            (low & selects[0]) | (high & selects[1]) for low, high in zip(words[0], words[1], strict=True)
+        )
+        _, _, first, widen, maximum = self._parts(abouts[-2])
+        m.d.sync += word.eq(self._updated(base, sums, first, widen, maximum))
 
         chosen = Signal(reset_less=True)  # bank of the last read
         with m.If(self.read_enable):
@@ -77,13 +85,13 @@ class Accumulators(wiring.Component):
         return about[0], about[1:-3], about[-3], about[-2], about[-1]
 
     def _updated(self, word: Value, sums: Value, first: Value, widen: Value, maximum: Value) -> Value:
-        """The columns after an update."""
+        """The columns after an update; word: 0 if `first`."""
         bits, columns = self.geometry.accumulator, self.geometry.columns
         result = []
         for column in range(columns):
             acc = word.word_select(column, bits)
             each = sums.word_select(column, len(sums) // columns).as_signed()
-            base = Mux(first, 0, Mux(widen, Cat(C(0, WIDEN), acc)[:bits], acc)).as_signed()
+            base = Mux(widen, Cat(C(0, WIDEN), acc)[:bits], acc).as_signed()
             total = (base + each)[:bits]
             if self.geometry.maximum:
                 kept = Mux(first | (acc.as_signed() < each), each, acc.as_signed())
@@ -117,20 +125,10 @@ class Accumulators(wiring.Component):
                 ram.read_addr.eq(following),
             ]
             return ram.read_data
-        # what a read of the word being written gives is not used: no logic that makes it the old one
-        cells = memory.Memory(
-            shape=self.width, depth=depth, init=[], attrs={"ram_style": "block", "no_rw_check": 1}
-        )
-        m.submodules[f"bank_{number}"] = cells
-        store, read = cells.write_port(), cells.read_port()
-        m.d.comb += [
-            store.en.eq(ours),
-            store.addr.eq(index),
-            store.data.eq(word),
-            read.en.eq(mine | asked),
-            read.addr.eq(address),
-        ]
-        return read.data
+        return held_ram(
+            m, depth=depth, write_en=ours, write_addr=index, write_data=word,
+            read_en=mine | asked, read_addr=address, target=self.target,
+        )  # fmt: skip
 
 
 def _later(m: Module, value: Value, clocks: int, *, reset: bool = False) -> list[Value]:

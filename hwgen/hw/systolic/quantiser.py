@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.hw.product.form import register
+from hwgen.hw.systolic.heldram import held_ram
 from hwgen.hw.systolic.scaling import scaling
 from hwgen.program.array import GROUP, Array
 from hwgen.program.instructions import BIAS_BITS, MULTIPLIER_BITS, SHIFT_BITS
@@ -83,19 +84,11 @@ class Quantiser(wiring.Component):
 
     def _parameters(self, m: Module, half: int, place: Value) -> Value:
         """Low or high halves of all columns of all blocks; one clock after `place`."""
-        style = "distributed" if self.target.instances else "block"
-        cells = memory.Memory(
-            shape=HALF, depth=BLOCKS * GROUP, init=[], attrs={"ram_style": style, "no_rw_check": 1}
-        )
-        m.submodules[f"parameters_{half}"] = cells
-        write, read = cells.write_port(), cells.read_port()
-        m.d.comb += [
-            write.en.eq(self.write & (self.write_word[0] == half)),
-            write.addr.eq(Cat(self.write_word[1:], self.write_bank)),
-            write.data.eq(self.write_data),
-            read.addr.eq(place),
-        ]
-        return read.data
+        return held_ram(
+            m, depth=2 * GROUP, write_en=self.write & (self.write_word[0] == half),
+            write_addr=Cat(self.write_word[1:], self.write_bank), write_data=self.write_data, read_addr=place,
+            style="distributed" if self.target.instances else "block", target=self.target,
+        )  # fmt: skip
 
     def _rounded(self, m: Module, q: Value, shift: Value) -> Value:
         """(q + 2^(shift-1) - (q < 0 and away)) >> shift with zero point, within the limits; BACK clocks.

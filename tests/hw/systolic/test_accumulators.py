@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import verilated
+from memories import yosys_model
 from verilated import Case, first_mismatches
 
 from hwgen.hw.systolic.accumulators import Accumulators
@@ -31,8 +35,8 @@ def packed(values: np.ndarray, width: int) -> int:
 class Scene:
     """Rounds that fill one bank and read the other one, which was filled in the round before.
 
-    Between updates of an index lie `distance` steps or clocks at least; a round's reads begin `settled` clocks
-    after the last update of the one before.
+    Between updates of an index lie `distance` steps or clocks at least; a round's reads begin `settled`
+    clocks after the last update of the one before.
     """
 
     def __init__(self, dut: Accumulators, geometry: Array, *, busy: float, seed: int) -> None:
@@ -110,7 +114,9 @@ class Scene:
 
 
 @pytest.mark.sim
-def test_every_word(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["fast", "hwgen", "yosys"])
+def test_every_word(model: str, tmp_path: Path, monkeypatch: Any) -> None:
+    """With leaves' models, and with the cells as hwgen and (SB_RAM40_4K) as Yosys know them."""
     small = replace(UP5K, depth=20)
     large = replace(ECP5_85F, rows=8, columns=8, depth=33)
     both = [(large, ECP5, 1), (large, ECP5, 2)]
@@ -120,4 +126,10 @@ def test_every_word(tmp_path: Path) -> None:
             dut = Accumulators(geometry=geometry, target=target, read_latency=latency)
             scene = Scene(dut, geometry, busy=busy, seed=seed)
             cases[f"{target.name} {geometry.columns} {latency} {busy}"] = scene.case()
-    assert first_mismatches(cases, tmp_path) == {}
+    if model == "yosys":
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models" / "SB_RAM40_4K.v").write_text(yosys_model("SB_RAM40_4K"))
+        monkeypatch.setattr(verilated, "MODELS", tmp_path / "models")
+    if model != "fast":
+        cases = {name: case for name, case in cases.items() if "ice40up" in name}
+    assert first_mismatches(cases, tmp_path, *([] if model == "fast" else ["HWGEN_PRIMITIVES"])) == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,7 +104,10 @@ def case(geometry: Array, target: Target, seed: int) -> Case:
         for _ in range(dut.latency):
             clock(layer, {})
     clocks = len(inputs["valid"])
-    outputs = {"output_valid": [v for v, _ in expected], "value": [r for _, r in expected]}
+    outputs: dict[str, Sequence[int | None]] = {
+        "output_valid": [v for v, _ in expected],
+        "value": [r for _, r in expected],
+    }
     return Case(dut, inputs, {name: values[:clocks] for name, values in outputs.items()})
 
 
