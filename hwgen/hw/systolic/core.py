@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -30,7 +30,6 @@ from hwgen.hw.systolic.weights import WeightMemory
 from hwgen.program.array import GROUP, Array
 from hwgen.program.instructions import WORD, Fill, Give, Load, Run, Take
 from hwgen.targets import Target
-
 
 
 class SystolicCore(wiring.Component):
@@ -53,8 +52,10 @@ class SystolicCore(wiring.Component):
         geometry, target = self.geometry, self.target
         m.submodules.loader = loader = self.loader
         m.submodules.sequencer = sequencer = Sequencer()
-        m.submodules.activations = activations = ActivationMemory(geometry=geometry, target=target)
-        m.submodules.weights = weights = WeightMemory(geometry=geometry, target=target)
+        m.submodules.activations = activations = ActivationMemory(
+            geometry=geometry, target=target, hold=False
+        )
+        m.submodules.weights = weights = WeightMemory(geometry=geometry, target=target, hold=False)
         m.submodules.array = array = array_of(geometry)(geometry=geometry, target=target)
         m.submodules.accumulators = accumulators = Accumulators(
             geometry=geometry, target=target, read_latency=sums_latency(geometry)
@@ -90,7 +91,9 @@ class SystolicCore(wiring.Component):
             issue.running.eq(sequencer.running), issue.full.eq(feeder.full), issue.drained.eq(drain.drained),
             issue.blocked.eq(store.write if geometry.shared_activations else 0),
             activations.read.eq(issue.read | unpacker.read),
-            activations.read_address.eq(Mux(unpacker.busy, unpacker.address, issue.address)),
+            activations.read_address.eq(issue.address),
+            issue.walk.eq(sequencer.start_give), issue.advance.eq(unpacker.advance),
+            unpacker.ending.eq(issue.walked),
         ]  # fmt: skip
         step, swap, about = (
             _later(m, each, activations.latency)
@@ -110,7 +113,8 @@ class SystolicCore(wiring.Component):
 
         # weights
         m.d.comb += [
-            feeder.begin.eq(sequencer.start_run), feeder.w.eq(registers["w"]), feeder.hold.eq(sequencer.flag_hold),
+            feeder.begin.eq(sequencer.start_run), feeder.w.eq(registers["w"]),
+            feeder.hold.eq(sequencer.flag_hold),
             feeder.took.eq(issue.swap), feeder.pass_last.eq(issue.pass_last),
             feeder.block_last.eq(issue.block_last), feeder.tile_last.eq(issue.tile_last),
             feeder.step.eq(step), feeder.swapped.eq(swap),
@@ -125,19 +129,14 @@ class SystolicCore(wiring.Component):
         ]  # fmt: skip
 
         # sums, as late as the array is, in steps
-        meaning: Value = about
-        for _ in range(array.latency):
-            following = Signal(len(about))
-            with m.If(step):
-                m.d.sync += following.eq(meaning)
-            meaning = following
         of = Signal(issue.about.shape())
+        m.d.comb += of.as_value().eq(_steps_later(m, about, step, array.latency))
         filled = Signal(2)
         m.d.comb += [
-            of.as_value().eq(meaning),
             accumulators.step.eq(step), accumulators.valid.eq(of.valid), accumulators.bank.eq(of.bank),
             accumulators.index.eq(of.index), accumulators.first.eq(of.first), accumulators.widen.eq(of.widen),
-            *(accumulators.sums[c].eq(array.sums[c]) for c in range(geometry.columns)), drain.filled.eq(filled),
+            *(accumulators.sums[c].eq(array.sums[c]) for c in range(geometry.columns)),
+            drain.filled.eq(filled),
         ]  # fmt: skip
         if geometry.maximum:
             m.d.comb += accumulators.maximum.eq(sequencer.flag_maximum)
@@ -158,7 +157,8 @@ class SystolicCore(wiring.Component):
                 quantiser.valid.eq(drain.valid), quantiser.bank.eq(drain.block),
                 quantiser.column.eq(drain.column), quantiser.acc.eq(sums.word_select(drain.column, bits)),
                 quantiser.write.eq(feeder.parameter), quantiser.write_bank.eq(feeder.block),
-                quantiser.write_word.eq(feeder.word), quantiser.write_data.eq(weights.read_data.word_select(number, 32)),
+                quantiser.write_word.eq(feeder.word),
+                quantiser.write_data.eq(weights.read_data.word_select(number, 32)),
                 quantiser.zero.eq(registers["zero"]), quantiser.lo.eq(registers["lo"]),
                 quantiser.hi.eq(registers["hi"]), quantiser.twice.eq(sequencer.flag_twice),
                 quantiser.away.eq(sequencer.flag_away),
@@ -195,8 +195,7 @@ class SystolicCore(wiring.Component):
         wiring.connect(m, unpacker.o, wiring.flipped(self.o))
         for name in ("lead", "take", "trail", "fill"):
             m.d.comb += getattr(packer, name).eq(field(Take, name))
-        for name in ("x", "take", "n0_count", "n0_delta", "n1_count", "n1_delta"):
-            m.d.comb += getattr(unpacker, name).eq(field(Give, name))
+        m.d.comb += unpacker.take.eq(field(Give, "take"))
         m.d.comb += [
             packer.begin.eq(sequencer.start_take), packer.ending.eq(store.ending),
             unpacker.begin.eq(sequencer.start_give), unpacker.word.eq(activations.read_data),
@@ -228,6 +227,33 @@ def array_of(geometry: Array) -> type[SystolicArray] | type[OutputStationaryArra
 def sums_latency(geometry: Array) -> int:
     """`read_latency` of the accumulators: large arrays want a register behind their block RAMs."""
     return 1 if geometry.shared_activations else 2
+
+
+def _steps_later(m: Module, about: Value, step: Value, steps: int) -> Value:
+    """What `about` was `steps` steps ago, in the clock of a step: flags in registers, the rest in a memory.
+
+    Its lowest and highest bits say that there is anything; only they need a reset.
+    """
+    flags: Value = Cat(about[0], about[-1])
+    for _ in range(steps):
+        following = Signal(2, name="flags")
+        with m.If(step):
+            m.d.sync += following.eq(flags)
+        flags = following
+    places = 1 << steps.bit_length()
+    m.submodules.about = cells = memory.Memory(
+        shape=len(about) - 2, depth=places, init=[], attrs={"no_rw_check": 1}
+    )
+    write, read = cells.write_port(), cells.read_port(transparent_for=())
+    place = Signal(range(places))
+    following_place = Signal.like(place)
+    m.d.comb += [
+        following_place.eq(place + step),
+        write.addr.eq(place), write.data.eq(about[1:-1]), write.en.eq(step),
+        read.addr.eq(following_place - steps), read.en.eq(1),
+    ]  # fmt: skip
+    m.d.sync += place.eq(following_place)
+    return Cat(flags[0], read.data, flags[1])
 
 
 def _later(m: Module, value: Value, clocks: int) -> Value:

@@ -1,4 +1,4 @@
-"""From full accumulator banks to words of activations: reads sums, sends them through the quantisers, packs."""
+"""From full accumulator banks to words of activations: reads sums, quantises them, packs their bytes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hwgen.program.array import GROUP, Array
 
 
 class Drain(wiring.Component):
-    """Reads the stored outputs of every complete block: GROUP clocks for one, the groups side by side.
+    """Reads what is stored of every complete block: GROUP clocks an output, the groups side by side.
 
-    filled: number, modulo 4, of complete blocks; drained: of those read out. d0, d1: counts less one and index
-    moves, constant during a RUN. read, index, bank: of the accumulators, whose word is there `latency` clocks
+    filled: number, modulo 4, of complete blocks; drained: of those read out. d0, d1: counts less one and
+    index moves, constant during a RUN. read, index, bank: of the accumulators, whose word is there `latency` clocks
     later, for GROUP clocks; column, block: of the sum that goes to each quantiser in the clock `valid`.
 
     A block begins one clock after it is filled or after the one before it has been read out.
@@ -70,11 +70,11 @@ class Drain(wiring.Component):
 class Store(wiring.Component):
     """Words for the activations: where they go, and which of three sources they come from.
 
-    begin: an instruction that writes begins (addresses o, loops d0, d1 and, with `blocks`, b, t). quantised: byte
-    of each group, GROUP of them in as many clocks (not necessarily one after the other) make a word. filling:
+    begin: an instruction that writes begins (address o, loops d0, d1 and, with `blocks`, b, t). quantised: a
+    byte of each group, GROUP of them in as many clocks (not necessarily one after the other) make a word. filling:
     words of `value`, one a clock. put, word: a word of the input stream.
-    write, address, data: of the memory, always taken at once. busy: words remain to be written; ending: the next
-    one is the last.
+    write, address, data: of the memory, always taken at once. busy: words remain to be written; ending: the
+    next one is the last.
     """
 
     def __init__(self, *, geometry: Array) -> None:
@@ -83,7 +83,8 @@ class Store(wiring.Component):
         super().__init__(
             {
                 "begin": In(1), "blocks": In(1), "o": In(16),
-                "d0_count": In(COUNT_BITS), "d0_delta": In(16), "d1_count": In(COUNT_BITS), "d1_delta": In(16),
+                "d0_count": In(COUNT_BITS), "d0_delta": In(16),
+                "d1_count": In(COUNT_BITS), "d1_delta": In(16),
                 "b_count": In(COUNT_BITS), "ob_delta": In(16), "t_count": In(COUNT_BITS), "ot_delta": In(16),
                 "valid": In(1), "quantised": In(8 * geometry.groups),
                 "filling": In(1), "value": In(8),

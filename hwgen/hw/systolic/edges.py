@@ -8,15 +8,14 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwgen.hw.systolic.nest import COUNT_BITS, Nest
 from hwgen.program.array import Array
 
 
 class Packer(wiring.Component):
-    """Words of `columns` bytes: over and over `lead` bytes of `fill`, `take` of the stream, `trail` of `fill`.
+    """Words of `columns` bytes: over and over `lead` bytes of `fill`, `take` of `i`, `trail` of `fill`.
 
-    begin: words are wanted from now on; ending: the word that is being collected is the last. put, word: a word,
-    for one clock. One byte a clock.
+    begin: words are wanted from now on; ending: the word that is being collected is the last. put, word: a
+    word, for one clock. One byte a clock.
     """
 
     def __init__(self, *, geometry: Array) -> None:
@@ -86,38 +85,30 @@ class Packer(wiring.Component):
 
 
 class Unpacker(wiring.Component):
-    """Bytes of words: for n1, for n0: the word at the loops' address; of the words of a round of n1, the first
-    `take` bytes.
+    """Bytes of words: for n1, for n0: the word at the loops' address; of a round of n1 the first `take` bytes.
 
-    begin: starts; busy: until the last byte is taken. read, address: of the memory, whose word comes `latency`
-    clocks later in `word` and stays. A byte a clock, and latency + 1 clocks a word.
+    begin: starts, as the loops do; busy: until the last byte is taken. advance: of the loops; ending: they are
+    in the last round. read: of the memory at the loops' address, whose word comes `latency` clocks later.
+    A byte a clock, and latency + 1 clocks a word.
     """
 
     def __init__(self, *, geometry: Array, latency: int) -> None:
         self.columns, self.latency = geometry.columns, latency
         super().__init__(
             {
-                "begin": In(1), "busy": Out(1), "x": In(16), "take": In(16),
-                "n0_count": In(COUNT_BITS), "n0_delta": In(16), "n1_count": In(COUNT_BITS), "n1_delta": In(16),
-                "read": Out(1), "address": Out(16), "word": In(8 * geometry.columns),
+                "begin": In(1), "busy": Out(1), "take": In(16), "advance": Out(1), "ending": In(1),
+                "read": Out(1), "word": In(8 * geometry.columns),
                 "o": Out(stream.Signature(8)),
             }
         )  # fmt: skip
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.nest = nest = Nest(levels=2, width=16)
-        for number in (0, 1):
-            for kind in ("count", "delta"):
-                m.d.comb += getattr(nest, f"{kind}{number}").eq(getattr(self, f"n{number}_{kind}"))
         left = Signal(16)  # bytes of this round of n1, less one
         count = Signal(range(self.columns))
         word = Signal(8 * self.columns)
         wait = Signal(range(self.latency + 1))
-        m.d.comb += [
-            nest.start.eq(self.x), nest.begin.eq(self.begin), self.address.eq(nest.address),
-            self.o.payload.eq(word[:8]),
-        ]  # fmt: skip
+        m.d.comb += self.o.payload.eq(word[:8])
         with m.If(self.begin):
             m.d.sync += self.busy.eq(1)
         with m.FSM():
@@ -138,11 +129,11 @@ class Unpacker(wiring.Component):
                 with m.If(self.o.ready):
                     m.d.sync += [word.eq(word >> 8), count.eq(count + 1), left.eq(left - 1)]
                     with m.If((count == self.columns - 1) | (left == 0)):
-                        m.d.comb += nest.advance.eq(1)
+                        m.d.comb += self.advance.eq(1)
                         m.next = "READ"
                         with m.If(left == 0):
                             m.d.sync += left.eq(self.take - 1)
-                        with m.If(nest.final):
+                        with m.If(self.ending):
                             m.d.sync += self.busy.eq(0)
                             m.next = "IDLE"
         return m

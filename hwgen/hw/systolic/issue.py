@@ -26,6 +26,7 @@ class Issue(wiring.Component):
     activations is taken in this clock. full: the next weights are in the array's shadow registers. drained:
     number, modulo 4, of blocks whose accumulators have been read out.
 
+    walk: the loops n0 and n1 begin for a Give, which advances them; walked: they are in their last round.
     read, address: an activation word is read. stepped: a step is issued; one without a word is a bubble, which
     carries the sums before it out of the array. swap, about: what goes with the step. busy: steps remain.
     pass_last, block_last, tile_last: with `swap`: it begins the block's last pass, is of a tile's last block,
@@ -39,6 +40,7 @@ class Issue(wiring.Component):
         self.geometry, self.spacing = geometry, spacing
         ports = {
             "begin": In(1), "x": In(16), "hold": In(1), "widen": In(1),
+            "walk": In(1), "advance": In(1), "walked": Out(1),
             "blocked": In(1), "full": In(1), "drained": In(BLOCK_BITS), "running": In(1),
             "read": Out(1), "address": Out(16), "stepped": Out(1), "swap": Out(1), "busy": Out(1),
             "about": Out(about_sums(geometry)),
@@ -75,8 +77,9 @@ class Issue(wiring.Component):
             ending.eq(n0 & n1),
             self.address.eq(nest.address),
             nest.start.eq(self.x),
-            nest.begin.eq(self.begin),
-            nest.advance.eq(self.read),
+            nest.begin.eq(self.begin | self.walk),
+            nest.advance.eq(self.read | self.advance),
+            self.walked.eq(ending),
             self.pass_last.eq(p0 & p1),
             self.block_last.eq(b),
             self.tile_last.eq(t),
