@@ -12,9 +12,8 @@ FAST_READ_QUAD, RELEASE_POWER_DOWN, VOLATILE_WRITE_ENABLE, WRITE_STATUS_2 = 0xEB
 QUAD_ENABLE = 0x02
 _JOBS = (FAST_READ_QUAD, RELEASE_POWER_DOWN, VOLATILE_WRITE_ENABLE, WRITE_STATUS_2)
 
-# Clocks of a read: command on line 0 (8), address (6), M7-4, M3-0, dummies (4), data. At the end of each
+# Clocks of a read: command on line 0 (8), address (6), mode (2), dummies (4), data. At the end of each
 # clock from the last dummy on the flash puts out a nibble.
-_DRIVEN = 15  # clocks until the lines are the flash's: M3-0 may be anything
 _HEAD = 19  # clocks that bring out nothing
 LONGEST_WAY = (
     4  # clocks that `late` may be: a word must be seen before the next one's last nibble is asked for
@@ -54,7 +53,7 @@ class FlashReader(wiring.Component):
     do (SCK stays high for half a clock of it).
 
     Commands and timing: W25Q128JV data sheet, revision F (March 27, 2018): 0xAB, 0x50 and 0x31 0x02, then
-    0xEB with six nibbles of address, M7-0 = 0x0x (no continuous read) and 4 dummy clocks.
+    0xEB with six nibbles of address, M7-0 = 0x00 (no continuous read) and 4 dummy clocks.
     """
 
     def __init__(self, *, wake: int = 108, late: int = 0, divide: int = 1) -> None:
@@ -131,8 +130,9 @@ class FlashReader(wiring.Component):
         """SCK, /CS and what is driven. Whether `shift` takes the address; moves; a nibble is called for."""
         wake = -(-self.wake // self.divide)
         step = Signal(max(5, (wake + 16).bit_length()))  # waking, it goes round: command, then the wait
-        job = Signal(range(len(_JOBS)))
-        booted, active, data, loading, issue = Signal(), Signal(), Signal(), Signal(), Signal()
+        job = Signal(range(len(_JOBS) + 1))  # 0 waits, the last one reads
+        booted = job[2]
+        active, data, loading, issue = Signal(), Signal(), Signal(), Signal()
         tick: Value = C(1, 1)
         if self.divide > 1:
             pause = Signal(range(self.divide))
@@ -146,31 +146,30 @@ class FlashReader(wiring.Component):
             self.flash.clock_enable.eq(issue),
             self.flash.cs_n.eq(~active),
         ]
-        with m.If(~booted):
-            with m.If(tick):
-                m.d.sync += step.eq(step + 1)
-                with m.If(step == (1 << len(step)) - 1):
-                    m.d.sync += [job.eq(job + 1), active.eq(job != 3), booted.eq(job == 3)]
-                with m.Elif((step[:3] == 7) & (step[3] | (job != 3))):
-                    m.d.sync += active.eq(0)
-        with m.Elif(self.stop | loading):
-            m.d.sync += [active.eq(loading & ~self.stop), step.eq(0), data.eq(0)]
-        with m.Elif(~active):
-            m.d.sync += step.eq(step + (tick & ~step[2]))
-        with m.Elif(issue):
+        turns = issue & booted & Mux(data, step[:3] == 7, step[:5] == _HEAD - 1)
+        with m.If(self.stop | loading | turns):
+            m.d.sync += step.eq(0)
+        with m.Elif(Mux(booted & ~active, tick & ~step[2], Mux(booted, issue, tick))):
             m.d.sync += step.eq(step + 1)
-            with m.If(Mux(data, step[:3] == 7, step[:5] == _HEAD - 1)):
-                m.d.sync += [step.eq(0), data.eq(1)]
+        with m.If(~booted):
+            with m.If(tick & step.all()):
+                m.d.sync += [job.eq(job + 1), active.eq(job != 3)]
+            with m.Elif(tick & (step[:3] == 7) & (step[3] | (job != 3))):
+                m.d.sync += active.eq(0)
+        with m.Elif(self.stop | loading):
+            m.d.sync += [active.eq(~self.stop), data.eq(0)]
+        with m.Elif(turns):
+            m.d.sync += data.eq(1)
 
         quad = Signal()  # address and mode
         m.d.comb += quad.eq(booted & step[3])
-        mine = active & ~data & (~booted | (step[:5] < _DRIVEN))
+        mine = active & ~data & ~(booted & step[4])
         # /WP and /HOLD are what lines 2 and 3 are to a flash not in quad mode: high
         m.d.comb += [
             self.flash.d_oe.eq(Cat(mine, mine & quad, mine, mine)),
             self.flash.d_o.eq(
                 Cat(
-                    Mux(quad, shift[28], _command_bit(job, step)),
+                    Mux(quad, shift[28], _command_bit(job[:2], step)),
                     shift[29],
                     shift[30] | ~quad,
                     shift[31] | ~quad,

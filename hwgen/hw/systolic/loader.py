@@ -37,10 +37,10 @@ class Loader(wiring.Component):
     written before the checksum is known: nothing may run before `ready`. inputs, outputs, checksum: header
     words 5 and 7. An error lasts until reset. A boot takes 8 clocks a 32-bit word, see FlashReader.
 
-    start, while not `busy`: copy `words` weight words (0: none) from byte `offset` of the image, any byte, to
-    weight word `address` and on. While `busy`, start does nothing. The first word is written 27 * divide + 3 +
-    late clocks after start, one follows every 8 * divide clocks and 32 bits, and busy falls LOAD_REST clocks
-    after the last one (divide 1).
+    start, while not `busy`: copy `words` weight words (0: none) from byte `offset` of the image, any byte,
+    to weight word `address` and on. While `busy`, start does nothing. The first 32 bits come
+    27 * divide + 3 + late clocks after start, the next ones every 8 * divide clocks; a weight word is written
+    with its last ones, and busy falls LOAD_REST clocks after the last word (divide 1).
 
     weight_write asks for a word to be written and stays until write_ready, which may wait for anything: words
     go on coming from the flash as long as none waits more than 5 clocks.
@@ -87,27 +87,23 @@ class Loader(wiring.Component):
         take, arrived, load = Signal(), Signal(), Signal()
         header = Signal(3)
         in_header, in_program, in_body, writing = Signal(), Signal(), Signal(), Signal()
-        left = Signal(22)  # 32-bit words of the image that have not arrived
-        section = Signal(max(16, self.geometry.weight_words.bit_length()))  # weight words to be written
+        left = Signal(22)  # 32-bit words of the image that have not arrived; weight words of a load
         m.d.comb += [
             take.eq(reader.valid & reader.ready),
             arrived.eq(reader.nibble_valid & (reader.index == 7)),  # a word, whether it can be taken or not
         ]
         end_of_program = self._program(m, in_program, in_header & take & (header == 3))
-        accepted = self._weights(m, writing, load)
+        accepted, end_of_weights = self._weights(m, writing, load, in_header & take & (header == 4))
         # everything counts but the checksum, which comes last: see AGAIN
         counts = Mux(in_header, header != 7, ~in_body | (left != 0))
         is_residue = self._checksum(m, reader.nibble_valid & counts)
         differs = self._differs(m, header)
 
-        # both counters are 0 when they are set, so that what is added is a value or -1
+        # it is 0 when it is set, so that what is added is a value or -1
         set_left = in_header & take & (header == 6)
-        with m.If(set_left | (in_body & arrived)):
-            m.d.sync += left.eq(left + Mux(set_left, word[2:24], C(-1, 22)))
-        set_section = in_header & take & (header == 4)
-        with m.If(set_section | load | accepted):
-            value = Mux(load, self.words, word[: len(section)])
-            m.d.sync += section.eq(section + Mux(accepted, C(-1, len(section)), value))
+        with m.If(set_left | load | Mux(in_body, arrived, accepted)):
+            value = Mux(load, self.words, word[2:24])
+            m.d.sync += left.eq(left + Mux(set_left | load, value, C(-1, 22)))
 
         def refuse(condition: Value, reason: Reason) -> None:
             with m.If(condition):
@@ -148,7 +144,7 @@ class Loader(wiring.Component):
                 refuse(arrived & (left == 0), Reason.LENGTHS)
             with m.State("WEIGHTS"):
                 m.d.comb += [in_body.eq(1), writing.eq(1)]
-                with m.If(section == 0):
+                with m.If(end_of_weights):
                     m.next = "REST"
                 refuse(arrived & (left == 0), Reason.LENGTHS)
             with m.State("REST"):
@@ -177,7 +173,7 @@ class Loader(wiring.Component):
                     m.next = "LOAD"
             with m.State("LOAD"):
                 m.d.comb += writing.eq(1)
-                with m.If(section == 0):
+                with m.If(left == 0):
                     m.d.comb += reader.stop.eq(1)
                     m.next = "READY"
             with m.State("ERROR"):
@@ -195,9 +191,13 @@ class Loader(wiring.Component):
             m.d.sync += address.eq(address + 1)
         return address == length
 
-    def _weights(self, m: Module, active: Value, load: Value) -> Value:
-        """Collects words of the reader to words of weights and writes them; whether one is accepted."""
+    def _weights(self, m: Module, active: Value, load: Value, set_resident: Value) -> tuple[Value, Value]:
+        """Puts words of weights together and writes them: whether one is accepted; all resident ones are."""
         reader, accepted = self._reader, Signal()
+        address = Signal(range(self.geometry.weight_words + 1))
+        resident = Signal.like(address)
+        with m.If(set_resident):
+            m.d.sync += resident.eq(reader.word)
         parts = self.geometry.columns // WORD_BYTES
         complete: Value = C(1, 1)
         collected: Value = reader.word
@@ -213,10 +213,11 @@ class Loader(wiring.Component):
             accepted.eq(self.weight_write & self.write_ready),
         ]
         with m.If(load):
-            m.d.sync += self.weight_address.eq(self.address)
+            m.d.sync += address.eq(self.address)
         with m.Elif(accepted):
-            m.d.sync += self.weight_address.eq(self.weight_address + 1)
-        return accepted
+            m.d.sync += address.eq(address + 1)
+        m.d.comb += self.weight_address.eq(address)
+        return accepted, address == resident
 
     def _checksum(self, m: Module, valid: Value) -> Value:
         """CRC-32 of the nibbles; whether it is what a message followed by its CRC-32 leaves."""
