@@ -70,19 +70,21 @@ def is_exact(stair: Staircase, fit: Requantised, row: int) -> bool:
     return bool(np.array_equal(fit.on(x[None, :], np.array([row]))[0], stair.row(row, x)))
 
 
-def fit_requantised(stair: Staircase, form: Form, base: Ints | int = 0, gain: int = 1) -> Requantised:
+def fit_requantised(
+    stair: Staircase, form: Form, base: Ints | int = 0, gain: int = 1, zero: int | None = None
+) -> Requantised:
     """The form of a rising staircase whose values lie within int8.
 
     base: added to every bias (what the engine's accumulator lacks of gain * x), counted in the bias's range.
-    gain: what the engine's sums are more than x, so that steeper rows fit.
+    gain: what the engine's sums are more than x, so that steeper rows fit. zero: y at x = 0, where known.
     Rows that nothing fits are listed in `unfit`, as is every falling row that has a step.
     """
     offset = np.broadcast_to(np.asarray(base, dtype=np.int64), (stair.rows,))
     limits = stair.range
     best: Requantised | None = None
-    for zero in _zeros(stair):
+    for origin in _zeros(stair, zero):
         for twice, away in ((True, True), (False, False), (True, False), (False, True)):
-            rule = _Rule(form, zero, limits, twice, away, gain)
+            rule = _Rule(form, origin, limits, twice, away, gain)
             found = _fit(stair, rule, offset)
             if best is None or len(found.unfit) < len(best.unfit):
                 best = found
@@ -92,13 +94,20 @@ def fit_requantised(stair: Staircase, form: Form, base: Ints | int = 0, gain: in
     return best
 
 
-def _zeros(stair: Staircase) -> list[int]:
-    """What y at x = 0 is in most rows first, then in the others."""
+def _zeros(stair: Staircase, known: int | None) -> list[int]:
+    """What y at x = 0 is: as known, then in most rows, then in others, then where a row's line leads."""
     inside = (stair.lo <= 0) & (stair.hi >= 0)
     at_zero = stair.base + stair.sign * np.sum(stair.steps <= 0, axis=1)
     values, counts = np.unique(at_zero[inside], return_counts=True)
-    order = values[np.argsort(-counts, kind="stable")].tolist()[:3]
-    return [each for each in order if -128 <= each <= 127] or [int(np.clip(stair.range.lo, -128, 127))]
+    found = values[np.argsort(-counts, kind="stable")].tolist()[:3]
+    if not found and known is None:
+        row = int(np.argmax(np.sum(stair.steps <= stair.hi[:, None], axis=1)))
+        steps = stair.steps[row][stair.steps[row] <= stair.hi[row]]
+        if len(steps) > 1 and steps[-1] > steps[0]:
+            line = np.polyfit(steps, stair.base[row] + 0.5 + np.arange(len(steps)), 1)
+            found = [round(float(line[1])) + change for change in (0, 1, -1)]
+    found = ([] if known is None else [known]) + found + [stair.range.lo]
+    return list(dict.fromkeys(int(each) for each in found if -128 <= each <= 127))
 
 
 @dataclass(frozen=True)

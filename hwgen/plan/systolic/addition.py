@@ -23,6 +23,8 @@ from hwgen.program.array import Array
 from hwgen.program.instructions import WIDEN
 
 DIGIT = 1 << WIDEN
+MOVES = (0, 1, -1, 2, -2, 3, -3, 5, -5, 8, -8)  # of the sums' origin, which the runtime's roundings may want
+MOVED = 60  # pairs of weights that are tried with them
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,7 @@ def weighing(node: Add, values: tuple[Ints, Ints], offsets: tuple[int, int, int]
         raise Unfit("its activation falls")
     form = form_of(array)
     zero = int(np.clip(node.act.row(0, np.array(0)) - offsets[2], -128, 127))
+    near = 0
     for digits, wa, wb in _candidates(slopes, array):
         if len(a) == 1 or len(b) == 1:
             wa, wb = (wa, 0) if len(b) == 1 else (0, wb)
@@ -61,9 +64,11 @@ def weighing(node: Add, values: tuple[Ints, Ints], offsets: tuple[int, int, int]
         if np.any(highest[:-1] >= lowest[1:]):
             continue
         constant = wa * (offsets[0] - origins[0]) + wb * (offsets[1] - origins[1])
-        fit = _fit(levels, lowest, highest, zero, constant, form)
-        if fit is not None:
-            return Weighing((wa, wb), digits, constant, fit)
+        near += 1
+        for move in MOVES if near <= MOVED else (0,):
+            fit = _fit(levels, lowest + move, highest + move, zero, constant + move, form)
+            if fit is not None:
+                return Weighing((wa, wb), digits, constant + move, fit)
     raise Unfit("no two weights of 14 bits and one requantisation are its sums")
 
 

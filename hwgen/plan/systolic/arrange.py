@@ -41,7 +41,7 @@ def flattened(graph: Graph) -> Graph:
     made = {node.output: node for node in graph.nodes}
     nodes: list[Node] = []
     for node in graph.nodes:
-        if isinstance(node, Conv) and node.window == Window():
+        if isinstance(node, Conv) and node.window.kernel == (1, 1) and not any(node.window.pad):
             source = made.get(node.inputs[0])
             shape = graph.tensors[source.inputs[0]].shape if isinstance(source, Reshape) else (1, 1, 0)
             if isinstance(source, Reshape) and source.shape[:2] == (1, 1) and shape[:2] != (1, 1):

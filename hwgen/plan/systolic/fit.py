@@ -55,7 +55,7 @@ def weighted(
     if weights.min() < -128 or weights.max() > 127:
         raise Unfit(f"weights of {weights.min()} to {weights.max()}, beyond 8 bits")
     _check_sums(weights, node.summed, array)
-    return _fitted(weights, constant, stair, node.summed, array)
+    return _fitted(weights, constant, stair, node.summed, array, _zero(node.act, offsets[1]))
 
 
 def pooled(
@@ -83,14 +83,13 @@ def pooled(
         sign = 1
     weights = np.full((1, 1, stair.rows), sign, dtype=np.int64)
     constant = np.full(stair.rows, sign * offsets[0] * area, dtype=np.int64)
-    steepest = None
+    zero = _zero(act, offsets[1])
     for gain in reversed(GAINS):
         if area * 128 * gain >= 1 << (array.operand - 1):
             continue
-        fit = fit_requantised(stair, form_of(array), gain * constant, gain)
+        fit = fit_requantised(stair, form_of(array), gain * constant, gain, zero)
         if not fit.unfit:
             return Numbers(weights * gain, gain * constant, fit)
-        steepest = steepest or fit
     raise Unfit("no multiplier, shift and bias are its activation")
 
 
@@ -111,13 +110,27 @@ def _stair(act: Staircase | None, rows: int, reaches: Reaches, name: str, offset
     return Staircase(act.steps, act.base - offset, act.sign, act.lo, act.hi)
 
 
+def _zero(act: Staircase | None, offset: int) -> int | None:
+    """The byte that the activation makes of 0 in most rows, also where narrowed rows do not reach it."""
+    if act is None:
+        return None
+    inside = (act.lo <= 0) & (act.hi >= 0)
+    values = (act.base + act.sign * np.sum(act.steps <= 0, axis=1))[inside] - offset
+    if not len(values):
+        return None
+    each, counts = np.unique(values, return_counts=True)
+    return int(each[np.argmax(counts)])
+
+
 def _check_sums(weights: Ints, axes: tuple[int, ...], array: Array) -> None:
     largest = int((np.abs(weights).sum(axis=axes) * 128).max())
     if largest >= 1 << (array.accumulator - 1):
         raise Unfit(f"sums of up to {largest}, beyond {array.accumulator} bits")
 
 
-def _fitted(weights: Ints, constant: Ints, stair: Staircase, axes: tuple[int, ...], array: Array) -> Numbers:
+def _fitted(
+    weights: Ints, constant: Ints, stair: Staircase, axes: tuple[int, ...], array: Array, zero: int | None
+) -> Numbers:
     """With the smallest gain of all weights that makes every row fit."""
     first: Requantised | None = None
     for gain in GAINS:
@@ -126,7 +139,7 @@ def _fitted(weights: Ints, constant: Ints, stair: Staircase, axes: tuple[int, ..
             break
         if gain > 1 and int((np.abs(scaled).sum(axis=axes) * 128).max()) >= 1 << (array.accumulator - 1):
             break
-        fit = fit_requantised(stair, form_of(array), gain * constant, gain)
+        fit = fit_requantised(stair, form_of(array), gain * constant, gain, zero)
         if not fit.unfit:
             return Numbers(scaled, gain * constant, fit)
         first = first or fit

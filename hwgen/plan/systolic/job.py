@@ -52,8 +52,8 @@ class Nest:
         for count, _ in (*reads, *writes):
             if count > 256:
                 raise TooMuch(f"a loop of {count} turns, the longest is 256")
-        dx = deltas([count for count, _ in reads], [_granules(stride) for _, stride in reads])
-        do = deltas([count for count, _ in writes], [_granules(stride) for _, stride in writes])
+        dx = deltas([count for count, _ in reads], [_granules(s) if n > 1 else 0 for n, s in reads])
+        do = deltas([count for count, _ in writes], [_granules(s) if n > 1 else 0 for n, s in writes])
         index = list(self.index) + [0] * (2 - len(self.index))
         di = deltas([count for count, _ in d], index)
         return Run(

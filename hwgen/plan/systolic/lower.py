@@ -197,11 +197,10 @@ def _program(
     emit(list(plan.first), "")
     for edge in graph.inputs:
         storage = views[edge.tensor].storage
-        emit(list(halos.fills(storage)), edge.tensor)
         taking = take(storage, graph.tensors[edge.tensor].shape[2], array)
         for each in taking:
             halos.took(each)
-        emit(list(taking), edge.tensor)
+        emit([*taking, *halos.fills(storage)], edge.tensor)
         complete(edge.tensor)
     for node in arrangement.nodes:
         if node.name in jobs:

@@ -126,15 +126,13 @@ class Halos:
         self.known[GRANULE * at[:, None] + np.arange(self.array.columns)] = value
 
     def _halo(self, storage: Storage) -> Ints:
-        """Bytes around the image, but for those that the image's own Take fills."""
+        """Bytes around the image."""
         height, width, _ = storage.shape
         lines = range(-storage.top, height + storage.bottom)
         marked = np.zeros((len(lines), storage.left + width + storage.right), dtype=bool)
         marked[:] = True
         inside = slice(storage.top, storage.top + height)
         marked[inside, storage.left : storage.left + width] = False
-        if storage.by_rows:
-            marked[inside] = False
         y, x = np.nonzero(marked)
         first = storage.origin + (y - storage.top) * storage.row + (x - storage.left) * storage.pixel
         return (first[:, None] + np.arange(storage.pixel)).ravel()
