@@ -81,7 +81,7 @@ class ProductSource(Source):
         super().__init__(np.minimum(least, 0), np.maximum(most, 0))
         self.largest = int(max(-self.lo.min(), self.hi.max()))
         exact = errors + more == 0 and exact_in_float32(self.unit, self.largest)
-        self.error = 0.0 if exact else errors + more + 2 * _ROUNDING
+        self.error = 0.0 if exact else errors + more + 3 * _ROUNDING  # of the product, and of these bounds
         self.keys, self.values = ints([]), np.zeros((3, 0), dtype=np.float32)
         self.unsure: set[tuple[int, int]] = set()
 
