@@ -5,10 +5,10 @@ q = (multiplier[r] * d + twice * 2^(pre-1)) >> pre                              
 y = (q + 2^(shift[r]-1) - (q < 0 and away)) >> shift[r]                         q where shift[r] is 0
 clip(y + zero, lo, hi)
 
-gain, zero, lo, hi, twice and away are the layer's, the rest the row's. With a multiplier M >= 0 the function rises,
-and "y at d is v or more" means M * d >= V(v) for a number V that M is not part of: every step of the staircase
-bounds M from both sides. Where the row's own zero is the wrong place for d = 0 (steps beyond the operand, rows
-without steps), the bias is searched for too.
+gain, zero, lo, hi, twice and away are the layer's, the rest the row's. With a multiplier M >= 0 the function
+rises, and "y at d is v or more" means M * d >= V(v) for a number V that M is not part of: every step of the
+staircase bounds M from both sides. Where the row's own zero is the wrong place for d = 0 (steps beyond the
+operand, rows without steps), the bias is searched for too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Residual addition: two tensors weighted with small integers, exact on every pair of values.
 
-act(T0[a] + T1[b]) is found again as one requantisation of wa * a + wb * b. A weight of more than 8 bits is two
-digits of a pass each, w = high * 2^7 + low. At 8 bits there are 65,536 pairs, so the proof is to try them.
+act(T0[a] + T1[b]) is found again as one requantisation of wa * a + wb * b. A weight of more than 8 bits is
+two digits of a pass each, w = high * 2^7 + low. At 8 bits there are 65,536 pairs: the proof is to try them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwgen.layers.add.op import Add
-from hwgen.numeric.requantise import Form, Requantised, fit_gaps
 from hwgen.numeric.ranges import Range
+from hwgen.numeric.requantise import Form, Requantised, fit_gaps
 from hwgen.numeric.rounding import Ints
 from hwgen.plan.systolic.fit import Unfit, form_of
 from hwgen.plan.systolic.job import Job, Nest, TooMuch, block_stream
@@ -38,7 +38,7 @@ class Weighing:
 
 
 def weighing(node: Add, values: tuple[Ints, Ints], offsets: tuple[int, int, int], array: Array) -> Weighing:
-    """values: all that each input can be. offsets: of the bytes of a, b and the output. Unfit: none is exact."""
+    """values: all that each input can be. offsets: of the bytes of a, b, the output. Unfit: none is exact."""
     if node.act.rows != 1 or node.act.pixel_rows is not None:
         raise Unfit("adds with an activation a channel")
     a, b = values
@@ -110,7 +110,7 @@ def _fit(
 
 
 def addition(numbers: Weighing, a: View, b: View, out: View, array: Array) -> Job:
-    """Passes of tensor a, tensor b for each digit; words of a row are consecutive outputs of one requantisation."""
+    """Passes of tensor a, tensor b for each digit; words of a row are outputs of the same requantisation."""
     height, _, channels = out.shape
     width = out.shape[1] * -(-channels // array.columns)
     rows = (a.row, out.row)

@@ -37,7 +37,7 @@ class Arrangement:
 
 
 def flattened(graph: Graph) -> Graph:
-    """A fully connected layer of a flattened image becomes a convolution with a kernel of the image's size."""
+    """A fully connected layer of a flattened image becomes a convolution whose kernel is the image's size."""
     made = {node.output: node for node in graph.nodes}
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -155,21 +155,19 @@ def _possible(storage: Storage, readers: Sequence[Conv], array: Array) -> bool:
     return lead < 256 and row - lead - width * channels < 256 and row <= 256 * array.columns and height <= 256
 
 
-def _place(
-    graph: Graph, node: Node, number: int, result: Arrangement, array: Array, report: Report
-) -> None:
+def _place(graph: Graph, node: Node, number: int, result: Arrangement, array: Array, report: Report) -> None:
     shape = graph.tensors[node.output].shape
     if isinstance(node, Pad):
         x = result.views[node.inputs[0]]
         top, left = node.pad[0], node.pad[2]
-        result.views[node.output] = View(x.storage, shape, _offset(graph, node.output), x.dy - top, x.dx - left)
-        if x.offset != _offset(graph, node.output):
+        offset = _offset(graph, node.output)
+        result.views[node.output] = View(x.storage, shape, offset, x.dy - top, x.dx - left)
+        if x.offset != offset:
             report(f"{node.name}: values that no bytes hold together with the image's")
     elif isinstance(node, Reshape):
         x = result.views[node.inputs[0]]
-        if x.shape != shape:
-            if any(reader.kind not in HOST for reader in graph.consumers(node.output)):
-                report(f"{node.name}: another shape ({node.describe()}) in the middle of the network")
+        if x.shape != shape and any(n.kind not in HOST for n in graph.consumers(node.output)):
+            report(f"{node.name}: another shape ({node.describe()}) in the middle of the network")
         result.views[node.output] = x
     else:
         pixel = _up(shape[2], array.columns)

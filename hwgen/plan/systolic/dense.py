@@ -1,4 +1,4 @@
-"""Convolution and fully connected layers: bytes of a kernel's row, side by side in memory, are the array's rows."""
+"""Convolutions, fully connected layers: a kernel row's bytes, side by side in memory, meet the rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from hwgen.program.array import Array
 
 def dense(node: Conv, numbers: Numbers, x: View, out: View, array: Array) -> Job:
     """acc[y, x, o] over K = kernel rows times words of a row's bytes. TooMuch where loops are too long."""
-    kh, kw = node.window.kernel
     sy, sx = node.window.stride
     top, _, left, _ = node.window.pad
     height, width, outputs = out.shape

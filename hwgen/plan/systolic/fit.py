@@ -1,4 +1,4 @@
-"""A layer's numbers as the engine takes them: int8 weights and an exact requantisation, or why there is none."""
+"""A layer's numbers as the engine takes them: int8 weights, an exact requantisation; or why none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Unfit(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """weights: int8 values. constant: (rows,) what the engine's sums lack, in `fit`'s gain. fit: see there."""
+    """weights: int8 values. constant: (rows,) what the engine's sums lack, times `fit`'s gain."""
 
     weights: Ints
     constant: Ints
@@ -144,5 +144,5 @@ def _fitted(
             return Numbers(scaled, gain * constant, fit)
         first = first or fit
     assert first is not None
-    count = len(first.unfit)
-    raise Unfit(f"no multiplier, shift and bias are the activation of channel {first.unfit[0]} ({count} in all)")
+    rows = f"{first.unfit[0]} ({len(first.unfit)} in all)"
+    raise Unfit(f"no multiplier, shift and bias are the activation of channel {rows}")

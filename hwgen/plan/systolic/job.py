@@ -31,7 +31,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Nest:
-    """Loops of a Run in bytes, innermost first; x, o: addresses in bytes. index: of the accumulators, per d."""
+    """Loops of a Run in bytes, innermost first; x, o: addresses in bytes. index: accumulators, per d."""
 
     x: int
     n: Sequence[Loop]
@@ -95,7 +95,7 @@ def part(run: Run, first: int, count: int, blocks: int) -> Run:
     """The Run of blocks first .. first + count - 1 of `blocks`."""
     if (first, count) == (0, blocks):
         return run
-    b, t = _strides(run)
+    b = _block_strides(run)
     limit = 1 << WORD
     return replace(
         run,
@@ -107,19 +107,14 @@ def part(run: Run, first: int, count: int, blocks: int) -> Run:
     )
 
 
-def _strides(run: Run) -> tuple[tuple[int, int], tuple[int, int]]:
-    """((x, o) of b, (x, o) of t) in granules."""
-    reads = ("n0", "n1", "p0", "p1", "b", "t")
-    inner, found = 0, {}
-    for name in reads:
-        stride = getattr(run, f"{name}_delta") + inner
-        found[name] = stride
-        inner += (getattr(run, f"{name}_count") - 1) * stride
-    inner, out = 0, {}
-    for name, count, delta in (
-        ("d0", run.d0_count, run.d0_delta), ("d1", run.d1_count, run.d1_delta),
-        ("b", run.b_count, run.ob_delta), ("t", run.t_count, run.ot_delta),
-    ):  # fmt: skip
-        out[name] = delta + inner
-        inner += (count - 1) * out[name]
-    return (found["b"], out["b"]), (found["t"], out["t"])
+def _block_strides(run: Run) -> tuple[int, int]:
+    """What a block's input and output addresses are beyond those of the block before, in granules."""
+    found = []
+    reads = [(getattr(run, f"{n}_count"), getattr(run, f"{n}_delta")) for n in ("n0", "n1", "p0", "p1")]
+    writes = [(run.d0_count, run.d0_delta), (run.d1_count, run.d1_delta)]
+    for loops, last in ((reads, run.b_delta), (writes, run.ob_delta)):
+        inner = 0
+        for count, delta in loops:
+            inner += (count - 1) * (delta + inner)
+        found.append(last + inner)
+    return found[0], found[1]

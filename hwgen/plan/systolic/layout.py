@@ -1,7 +1,7 @@
 """Where a tensor's elements lie: pixel and row distances, a halo of constants around it.
 
-A storage holds pixels row after row. Its halo (what windows see outside the image) is physical; rows may share
-it: what lies right of a row is what lies left of the next. Element (y, x, c) of a view is the byte
+A storage holds pixels row after row. Its halo (what windows see outside the image) is physical; rows may
+share it: what lies right of a row is what lies left of the next. Element (y, x, c) of a view is the byte
 address + y * row + x * pixel + c. Bytes are the values less `offset`, so that 0..255 become -128..127.
 """
 

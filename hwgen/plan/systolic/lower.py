@@ -1,8 +1,9 @@
 """An integer graph and an array to an image: the engine's program and its weights.
 
 The graph is what `hwgen.passes` leave after merging pads and fusing activations (not after `widen_columns`:
-the engine's addresses do that). Steps: every layer's numbers (fit.py), places in memory (arrange.py, memory.py),
-loops (dense.py, depthwise.py, pool.py, addition.py with tiling.py), weights (streaming.py), instructions.
+the engine's addresses do that). Steps: every layer's numbers (fit.py), places in memory (arrange.py,
+memory.py), loops (dense.py, depthwise.py, pool.py, addition.py with tiling.py), weights (streaming.py),
+instructions.
 Everything that does not work is found before anything is written, and named in one UnsupportedError.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,7 +127,8 @@ def lower(graph: Graph, array: Array) -> Lowered:
     inputs = sum(graph.tensors[edge.tensor].size for edge in graph.inputs)
     outputs = sum(graph.tensors[name].size for name in arrangement.outputs)
     try:
-        bare, _, _ = _program(work, arrangement, jobs, Stream(b"", runs={n: [*j.runs] for n, j in jobs.items()}))
+        none = Stream(b"", runs={name: [*job.runs] for name, job in jobs.items()})
+        bare, _, _ = _program(work, arrangement, jobs, none)
         plan = stream(jobs, array, inputs, array.program_words - len(assemble(bare)))
         program, where, layers = _program(work, arrangement, jobs, plan)
         words = len(assemble(program))
@@ -146,18 +149,18 @@ def _numbers(work: _Lowering, arrangement: Arrangement) -> None:
         offsets = tuple(views[name].offset for name in (*node.inputs, node.output))
         if isinstance(node, Conv | Depthwise):
             pair = offsets[0], offsets[1]
-            work.attempt(node, lambda n=node, o=pair: weighted(n, graph, reaches, array, o))
+            work.attempt(node, partial(weighted, node, graph, reaches, array, pair))
         elif isinstance(node, SumPool | MaxPool | Step):
             pair = offsets[0], offsets[1]
             if isinstance(node, MaxPool) and not array.maximum:
                 work.problems.append(f"{node.name}: the array takes no maxima")
                 continue
-            work.attempt(node, lambda n=node, o=pair: pooled(n, graph, reaches, array, o))
+            work.attempt(node, partial(pooled, node, graph, reaches, array, pair))
         elif isinstance(node, Add):
             spans = [reaches.values[name] for name in node.inputs]
             a, b = (np.arange(lo.min(), hi.max() + 1) for lo, hi in spans)
             three = offsets[0], offsets[1], offsets[2]
-            work.attempt(node, lambda n=node, v=(a, b), o=three: weighing(n, v, o, array))
+            work.attempt(node, partial(weighing, node, (a, b), three, array))
 
 
 def _job(node: Node, numbers: Numbered, arrangement: Arrangement, array: Array) -> Job:
@@ -178,7 +181,7 @@ def _job(node: Node, numbers: Numbered, arrangement: Arrangement, array: Array) 
 def _program(
     work: _Lowering, arrangement: Arrangement, jobs: dict[str, Job], plan: Stream
 ) -> tuple[list[Instruction], dict[str, Place], dict[int, str]]:
-    """Instructions (offsets of Loads count from the first later byte), tensors' places, instructions' layers."""
+    """Instructions (offsets of Loads count from the first later byte), places, instructions' layers."""
     graph, array, views = work.graph, work.array, arrangement.views
     halos = Halos(array)
     program: list[Instruction] = []

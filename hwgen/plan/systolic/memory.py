@@ -1,4 +1,4 @@
-"""Activation memory: which bytes are whose, when, and which of them the halo's constants must be written to."""
+"""Activation memory: which bytes are whose, when, and where constants of halos have to be written."""
 
 from __future__ import annotations
 

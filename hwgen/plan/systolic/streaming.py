@@ -1,8 +1,8 @@
 """Weights: those that stay in the weight memory, and those that come from flash while others are used.
 
-A part of the memory is a ring. What does not stay is cut into chunks of blocks; the ring takes them in the order
-of their use, each as soon as what lay there has been used, so that flash is busy ahead of the array. How large
-the ring is, how large chunks are and who stays is tried; a simple count of clocks picks the best.
+A part of the memory is a ring. What does not stay is cut into chunks of blocks; the ring takes them in the
+order of their use, each as soon as what lay there has been used, so that flash is busy ahead of the array.
+Sizes of the ring and of chunks, and who stays, are tried; a simple count of clocks picks the best.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SPLITS = (1, 2, 3, 4, 6, 8, 12, 16)  # parts of the ring that a chunk may take
 @dataclass(eq=False)
 class Stream:
     """resident, later: bytes of the image. first: instructions that begin the program. runs: of each layer,
-    its Runs with weight addresses, and Loads (offsets in `later`) and Waits among them. stalls: clocks in which
-    the array is expected to wait for weights."""
+    its Runs with weight addresses, and Loads (offsets in `later`) and Waits among them. stalls: clocks in
+    which the array is expected to wait for weights."""
 
     resident: bytes
     later: bytes = b""
@@ -71,8 +71,8 @@ class Chunk:
 def stream(jobs: dict[str, Job], array: Array, head: int, spare: int) -> Stream:
     """Weights of layers in the order of their use.
 
-    head: clocks before the first layer, in which weights may be loaded too. spare: words of program memory that
-    nothing else takes. TooMuch if no plan fits.
+    head: clocks before the first layer, in which weights may be loaded too. spare: words of program memory
+    that nothing else takes. TooMuch if no plan fits.
     """
     whole = [chunk for name, job in jobs.items() for chunk in _cut(name, job, array, 1 << 40)]
     if sum(chunk.words for chunk in whole) <= array.weight_words:
@@ -127,9 +127,7 @@ def _plans(jobs: dict[str, Job], whole: Sequence[Chunk], array: Array, head: int
 class _Plan:
     """One choice, played through: when each chunk is loaded, and how long the array waits for it."""
 
-    def __init__(
-        self, array: Array, chunks: Sequence[Chunk], kept: set[int], ring: int, head: int
-    ) -> None:
+    def __init__(self, array: Array, chunks: Sequence[Chunk], kept: set[int], ring: int, head: int) -> None:
         self.array, self.chunks, self.kept, self.ring = array, chunks, kept, ring
         self.base = array.weight_words - ring  # the ring's first word
         self.word = FLASH_CLOCKS * array.columns
@@ -213,7 +211,7 @@ class _Plan:
         self.waited = False
 
     def _free(self, words: int, index: int, at: int | None, behind: int) -> int | None:
-        """Where `words` more words fit while chunks from `index` on are needed; right behind `at` + behind."""
+        """Where `words` more words fit while chunks from `index` on are needed; from `at` + behind on."""
         live = [
             (self.place[i], self.place[i] + self.chunks[i].words)
             for i in self.streamed[: self.next]
@@ -246,9 +244,7 @@ class _Plan:
                     continue
                 at, size = starts[action[0]], starts[action[1]] - starts[action[0]]
                 place = self.place[self.streamed[action[0]]]
-                result.append(
-                    Load(low=at & 0xFFFF, high=at >> 16, w=place, words=size // self.array.columns)
-                )
+                result.append(Load(low=at & 0xFFFF, high=at >> 16, w=place, words=size // self.array.columns))
             return result
 
         resident = b""

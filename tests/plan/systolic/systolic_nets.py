@@ -1,9 +1,10 @@
-"""Random small networks for the systolic compiler, with requantisations as TFLite makes them; and the comparison
-of an image's execution with the golden model."""
+"""Random small networks for the systolic compiler, with requantisations as TFLite makes them; and how an
+image's execution is compared with the golden model."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwgen.golden.run import execute
 from hwgen.ir.graph import Graph
@@ -29,10 +30,12 @@ from hwgen.plan.systolic.lower import Lowered
 from hwgen.program.model import Engine
 
 
-def requantisation(rng: np.random.Generator, lo: Ints, hi: Ints, values: Range, single: bool = False) -> Staircase:
+def requantisation(
+    rng: np.random.Generator, lo: Ints, hi: Ints, values: Range, single: bool = False
+) -> Staircase:
     """y = clip(round(x * m) + zero) with a multiplier a row, whose steps cover about the row's range.
 
-    The multipliers have 24 bits: rows of a million sums and more do not always have a narrower equal of 31 bits.
+    The multipliers have 24 bits: for rows of millions of sums there is not always a narrower one of 31 bits.
     """
     spans = np.maximum(hi - lo, 1)
     m, shift = quantize_multipliers(np.minimum(rng.uniform(60, 400, len(lo)) / spans, 0.9))
@@ -47,10 +50,13 @@ def requantisation(rng: np.random.Generator, lo: Ints, hi: Ints, values: Range, 
     return from_function(f, lo, hi)
 
 
+INT8 = Range(-128, 127)
+
+
 class Builder:
     """Appends random layers to a graph; `name` is the newest tensor's."""
 
-    def __init__(self, seed: int, shape: tuple[int, int, int], values: Range = Range(-128, 127)) -> None:
+    def __init__(self, seed: int, shape: tuple[int, int, int], values: Range = INT8) -> None:
         self.rng = np.random.default_rng(seed)
         self.graph = Graph(f"net{seed}", "tflite")
         self.name = "x"
@@ -156,26 +162,32 @@ def random_inputs(graph: Graph, count: int, seed: int = 0) -> dict[str, Ints]:
 
 
 def compare(lowered: Lowered, inputs: dict[str, Ints], seeds: tuple[int, ...] = (0, 1)) -> int:
-    """Run the image on the engine's model: every tensor equals the golden model's. Returns how many integers."""
+    """Run the image on the engine's model: every tensor equals the golden model's. Returns their integers."""
     graph, compared = lowered.graph, 0
     golden = execute(graph, inputs, keep=True)
     count = len(next(iter(inputs.values())))
     for seed in seeds:
         engine = Engine(lowered.image, seed)
         for i in range(count):
-            seen: set[str] = set()
-
-            def check(number: int, _: object, memory: Ints) -> None:
-                for name, place in lowered.where.items():
-                    if name not in seen and place.after <= number + 1:
-                        seen.add(name)
-                        got = place.read(memory).reshape(graph.tensors[name].shape)
-                        np.testing.assert_array_equal(got, golden[name][i], err_msg=name)
-
+            check = _Check(lowered, {name: values[i] for name, values in golden.items()})
             given = engine.run(lowered.enter({name: x[i] for name, x in inputs.items()}), check)
-            missed = {name for name, place in lowered.where.items() if name not in seen}
-            assert not missed, missed
+            assert check.seen == lowered.where.keys()
             for name, values in lowered.leave(given).items():
                 np.testing.assert_array_equal(values, golden[name][i], err_msg=name)
-            compared += sum(graph.tensors[name].size for name in seen)
+            compared += sum(graph.tensors[name].size for name in check.seen)
     return compared
+
+
+class _Check:
+    """Compares every tensor with what is wanted once it is complete."""
+
+    def __init__(self, lowered: Lowered, wanted: dict[str, Ints]) -> None:
+        self.lowered, self.wanted = lowered, wanted
+        self.seen: set[str] = set()
+
+    def __call__(self, number: int, _: object, memory: NDArray[np.int8]) -> None:
+        for name, place in self.lowered.where.items():
+            if name not in self.seen and place.after <= number + 1:
+                self.seen.add(name)
+                got = place.read(memory).reshape(self.wanted[name].shape)
+                np.testing.assert_array_equal(got, self.wanted[name], err_msg=name)

@@ -1,16 +1,16 @@
-"""Random small networks on arrays of several shapes: the engine's model equals the golden model everywhere."""
+"""Random small networks on arrays of several shapes: the engine's model equals the golden model."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from systolic_nets import Builder, compare, random_inputs
 
 from hwgen.ir.graph import Graph
 from hwgen.layers.window import Window
 from hwgen.numeric.ranges import Range
 from hwgen.plan.systolic.lower import lower
 from hwgen.program.array import Array
-from systolic_nets import Builder, compare, random_inputs
 
 ARRAYS = {
     "4x4": Array(rows=4, columns=4, maximum=True),
@@ -34,7 +34,8 @@ def network(seed: int, layers: tuple[str, ...] = LAYERS) -> Graph:
             getattr(builder, kind)()
         elif builder.tensor.range == Range(-128, 127):
             builder.pad()
-            builder.conv(int(rng.integers(1, 9)), Window((2, 2) if min(builder.tensor.shape[:2]) > 1 else (1, 1)))
+            kernel = (2, 2) if min(builder.tensor.shape[:2]) > 1 else (1, 1)
+            builder.conv(int(rng.integers(1, 9)), Window(kernel))
     if rng.random() < 0.3 and builder.tensor.size < 700:
         builder.flatten()
         builder.conv(int(rng.integers(1, 24)))
