@@ -126,8 +126,8 @@ class Loader(wiring.Component):
                             with m.Case(place):
                                 refuse(differs, reason)
                         with m.Case(3):
-                            odd_or_none = word[0] | ~word[: self.geometry.program_words.bit_length()].any()
-                            refuse(_exceeds(word, self.geometry.program_words) | odd_or_none, Reason.LENGTHS)
+                            # one of odd length never ends, and so goes beyond the image
+                            refuse(_exceeds(word, self.geometry.program_words) | (word == 0), Reason.LENGTHS)
                         with m.Case(4):
                             refuse(_exceeds(word, self.geometry.weight_words), Reason.LENGTHS)
                         with m.Case(5):
