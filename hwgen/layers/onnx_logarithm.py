@@ -2,7 +2,7 @@
 
 Log-quantised activations come as plain operations: Relu, Log, Mul by 1 / ln 2, Round, Clip, Pow(2, .); with a
 sign as Mul(Sign(x), f(Abs(x))). The chain joins a staircase (layers/onnx_levels.py). Runtimes approximate
-Log: onnxruntime 1.23 is off by up to 3 units in the last place, measured over 2 million float32. Here it
+Log: onnxruntime 1.31 is off by up to 3 units in the last place, measured over 2 million float32. Here it
 is rounded once, and thresholds that a few units could move are noted.
 """
 

@@ -126,13 +126,15 @@ def test_a_float_input_quantised_in_logarithms_is_the_hosts_work() -> None:
     assert done.graph.inputs[0].steps is not None
 
 
-def test_a_threshold_at_a_tie_of_the_logarithm_is_noted() -> None:
-    """Sums of float32(sqrt(2)) times integers: log2 of 1, 2, 4 .. of them is a whole number and a half."""
+@pytest.mark.parametrize("summed", [False, True])
+def test_a_threshold_at_a_tie_of_the_logarithm_is_noted(summed: bool) -> None:
+    """Multiples (sums) of float32(sqrt(2)): log2 of 1, 2, 4 .. of them is a whole number and a half."""
     rng = np.random.default_rng(5)
     net = QBuilder()
     x = net.quant(net.input((1, 16)), np.float32(np.sqrt(2)), 3, signed=False)
-    x = net.node("MatMul", x, net.const(np.ones((16, 1)), "float32"))
-    net.node("MatMul", power(net, exponent(net, x, 0, 5)), net.const(rng.integers(-3, 4, (1, 5)), "float32"))
+    if summed:
+        x = net.node("MatMul", x, net.const(np.ones((16, 16)), "float32"))
+    net.node("MatMul", power(net, exponent(net, x, 0, 5)), net.const(rng.integers(-3, 4, (16, 5)), "float32"))
     graph = load(net.qonnx(net.nodes[-1].output[0]).SerializeToString(), "test")
     assert any("within float32 rounding of a tie" in note and "logarithm" in note for note in graph.notes)
 
