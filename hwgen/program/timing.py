@@ -90,7 +90,7 @@ class _Run:
         self.steps = 0  # all so far, bubbles too
         self.writes: list[int] = []  # clocks in which words are written
         self.next_write = 0
-        self.last_sums = -1  # the step with which the newest block's sums are complete
+        self.last_sums: list[int] = []  # the steps with which blocks' sums will be complete
         self.drain_ends = -1
         self.read_out: list[int] = []  # clock from which block k's bank is free
         self.swap_step = 0  # number of the first step with the weights in the array
@@ -123,7 +123,7 @@ class _Run:
                     last_pass = run.hold or number == passes - 1
                     self._took(clock, last_pass, ends=last_pass and block == blocks - 1)
                 if number == passes - 1:
-                    self.last_sums = self.steps + length - 1 + self.latencies.array
+                    self.last_sums.append(self.steps + length - 1 + self.latencies.array)
                 clock = self._pass(clock, length, entry)
                 age = min(length, spacing)
         while len(self.read_out) < blocks:
@@ -155,8 +155,8 @@ class _Run:
         """Steps of a pass from `clock` on; the clock after its last."""
         while left:
             steps = left
-            if self.last_sums >= self.steps:  # what it sets off may fall into this pass
-                steps = min(steps, self.last_sums - self.steps + 1)
+            if self.last_sums:  # what they set off may fall into this pass
+                steps = min(steps, self.last_sums[0] - self.steps + 1)
             write = self._write_from(clock) if self.array.shared_activations else None
             if write is not None and write - clock < steps:
                 self._step(clock, write - clock)
@@ -177,8 +177,8 @@ class _Run:
             self.swap_clocks += range(clock, clock + min(count, wanted - known))
             if len(self.swap_clocks) == wanted and self.full is None:
                 self._feed()
-        if self.steps <= self.last_sums < self.steps + count:
-            self._settled(clock + self.last_sums - self.steps + self.latencies.activations)
+        while self.last_sums and self.last_sums[0] < self.steps + count:
+            self._settled(clock + self.last_sums.pop(0) - self.steps + self.latencies.activations)
         self.steps += count
 
     def _took(self, clock: int, last_pass: bool, ends: bool) -> None:
