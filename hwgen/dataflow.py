@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hwgen.engines import systolic
 from hwgen.flow import templates
 from hwgen.flow.board import Board
 from hwgen.ir.graph import Graph
@@ -21,35 +22,26 @@ from hwgen.plan.systolic.energy.accesses import LEVELS
 from hwgen.plan.systolic.energy.compare import compare, facts, totals
 from hwgen.plan.systolic.energy.joules import PARTS
 from hwgen.plan.systolic.energy.layer import layers
-from hwgen.program.array import ECP5_85F, UP5K, Array
 from hwgen.support.errors import UnsupportedError, UsageError
 from hwgen.support.files import write_atomic
 from hwgen.support.table import table
+from hwgen.targets import target
 
-ARRAYS = {"iCE40UP5K": UP5K, "LFE5U-85F": ECP5_85F}  # by chip
 MIXES = {"engine": "what the engine does", "best": "the best for each layer"}
 
 
-def array_of(board: Board) -> Array:
-    """The systolic array for a board's chip. UsageError where there is none."""
-    if board.device not in ARRAYS:
-        raise UsageError(
-            f"no systolic array is made for its {board.device}",
-            where=board.name,
-            hint=f"there are some for {', '.join(ARRAYS)}",
-        )
-    return ARRAYS[board.device]
-
-
 def report(graph: Graph, board: Board) -> dict[str, Any]:
-    """Everything as plain data. UsageError for a network without a layer that multiplies, UnsupportedError
-    for a layer that leaves no room for one output."""
-    array = array_of(board)
+    """Everything as plain data, for the systolic array of the board's chip.
+
+    UsageError for a chip without one and for a network without a layer that multiplies, UnsupportedError for
+    a layer that leaves no room for one output.
+    """
+    array = systolic.geometry(board.budget, board.name)
     found = layers(merge_pad.run(graph))
     if not found:
         raise UsageError("no convolution and no dense layer in it", where=graph.name)
     try:
-        rows = compare(found, array)
+        rows = compare(found, array, systolic.latencies(array, target(board.family)))
     except ValueError as error:
         raise UnsupportedError([str(error)], where=graph.name) from error
     return {

@@ -46,7 +46,8 @@ LEVELS = ("register", "neighbour", "memory", "offchip")
 
 @dataclass(frozen=True)
 class Use:
-    """What a layer costs in one dataflow. macs: products of use; cycles: about, without interruptions."""
+    """What a layer costs in one dataflow. macs: products of use. cycles: of the engine's own Runs exact
+    where its latencies are known; else about, with weights and activations at hand."""
 
     macs: int
     cycles: int

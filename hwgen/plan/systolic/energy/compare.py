@@ -14,7 +14,9 @@ from hwgen.plan.systolic.dataflow import DATAFLOWS
 from hwgen.plan.systolic.energy.accesses import LEVELS, Traffic, Use
 from hwgen.plan.systolic.energy.joules import PARTS, energy
 from hwgen.plan.systolic.energy.layer import Layer
+from hwgen.plan.systolic.energy.mapping import Mapping
 from hwgen.program.array import PARAMETER_WORDS, Array
+from hwgen.program.timing import Latencies
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,19 @@ PLACES = {
 }
 
 
-def compare(layers: Sequence[Layer], array: Array) -> list[Row]:
-    """A row a layer. ValueError where the accumulators cannot hold one output of a layer."""
+def compare(layers: Sequence[Layer], array: Array, latencies: Latencies | None = None) -> list[Row]:
+    """A row a layer. ValueError where the accumulators cannot hold one output of a layer.
+
+    latencies: those of the engine as built, for exact cycles of its own dataflows.
+    """
     rows = []
     room = array.weight_words
     for layer in layers:
         try:
-            built, words = _built(layer, array)
+            built, mapping = _built(layer, array)
         except ValueError as error:
             raise ValueError(f"{layer.name}: {error}") from error
+        words = mapping.blocks * (PARAMETER_WORDS + mapping.passes * array.rows)
         outside = Traffic(weights=0 if words <= room else words * array.columns)
         room -= words if words <= room else 0
         if layer.stored(array) > array.activation_bytes:
@@ -75,16 +81,18 @@ def compare(layers: Sequence[Layer], array: Array) -> list[Row]:
             name: replace(use, offchip=use.offchip + outside)
             for name, use in ((name, module.use(layer, array)) for name, module in DATAFLOWS.items())
         }
+        if latencies:
+            uses[built] = replace(uses[built], cycles=mapping.clocks(array, latencies))
         rows.append(Row(layer, uses, array, built))
     return rows
 
 
-def _built(layer: Layer, array: Array) -> tuple[str, int]:
-    """Name of the engine's dataflow for the layer, and words of its weights' stream."""
+def _built(layer: Layer, array: Array) -> tuple[str, Mapping]:
+    """The engine's dataflow for the layer: its name, its Runs."""
     for name, module in DATAFLOWS.items():
         mapping = module.runs(layer, array)
         if mapping:
-            return name, mapping.blocks * (PARAMETER_WORDS + mapping.passes * array.rows)
+            return name, mapping
     raise ValueError("the engine has no dataflow for it")
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from hwgen.plan.systolic.energy.accesses import Traffic, Use
 from hwgen.plan.systolic.tiling import Tiler
+from hwgen.program import timing
 from hwgen.program.array import PARAMETER_WORDS, Array
 from hwgen.program.counts import Counts
 from hwgen.program.instructions import Run
+from hwgen.program.timing import Latencies
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,17 @@ class Mapping:
             accumulator_writes=steps,
             stored=stored * array.columns,
         )
+
+    def clocks(self, array: Array, latencies: Latencies) -> int:
+        """Exactly what its Runs take, by `hwgen.program.timing`; where they lie in memory does not matter."""
+        program = [
+            Run(
+                x=0, w=0, o=0, n0_delta=0, d0_delta=0, hold=self.hold, depthwise=self.depthwise,
+                n0_count=n, p0_count=self.passes, b_count=self.blocks, t_count=count, d0_count=outputs,
+            )
+            for count, n, outputs in self.tiles
+        ]  # fmt: skip
+        return sum(each.clocks for each in timing.clocks(program, array, latencies))
 
     def use(self, macs: int, array: Array) -> Use:
         """Accesses. Each element reads its weight each step and hands its sum on; an activation goes to all

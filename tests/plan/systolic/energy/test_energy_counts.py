@@ -17,8 +17,14 @@ from hwgen.program.array import ECP5_85F, UP5K, Array
 from hwgen.program.counts import Counts
 from hwgen.program.instructions import Run
 from hwgen.program.model import Engine
+from hwgen.program.timing import Latencies, clocks
 
 ROOT = Path(__file__).resolve().parents[4]
+
+
+LATENCIES = Latencies(
+    activations=2, weights=1, settled=3, sums=1, quantiser=11, array=9, spread=1, spacing=17, load=48, word=8
+)
 
 
 def counted(path: Path, array: Array) -> list[tuple[Layer, list[Run], Counts]]:
@@ -53,6 +59,7 @@ def check(path: Path, array: Array) -> set[str]:
             if module.runs(layer, array)
         )
         assert mapping.counts(array) == counts, layer.name
+        assert mapping.clocks(array, LATENCIES) == sum(each.clocks for each in clocks(runs, array, LATENCIES))
         met.add(name)
         use = DATAFLOWS[name].use(layer, array)
         assert use == mapping.use(layer.macs, array)
