@@ -30,8 +30,8 @@ class SystolicTop(BoardFrame, Elaboratable):
     """SystolicCore behind the board's UART, with the board's flash.
 
     Ports: those of `BoardFrame`, and flash_cs_n, flash_io (4 lines), and flash_clk where that is a pin.
-    LED 1: a request is under way or the core computes; LED 2: the last answer was an error, or there is no good
-    image. IDENTIFY answers the CRC-32 of the image.
+    LED 1: a request is under way or the core computes; LED 2: the last answer was an error, or there is no
+    good image. IDENTIFY answers the CRC-32 of the image.
 
     geometry: the array. clock_hz, pll: see `BoardFrame`. BoardError: a board whose flash cannot be read.
     UsageError: a clock that the PLL, the UART or the flash cannot have.

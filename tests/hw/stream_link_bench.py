@@ -1,8 +1,9 @@
-"""StreamLink with a small core in Verilator, and a host in C++ that plays a script on the serial line."""
+"""StreamLink with a small core in Verilator, and a host in C++ that plays a script on a line."""
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from amaranth.hdl import Cat, Module, Signal
@@ -139,7 +140,7 @@ static Vtop* top;
 static unsigned stall = 0;
 static int wait_bits = 0, bits = 0, byte_in = 0;
 static void tick() {{
-    top->stall = stall != 0;
+    {stall}
     if (stall) stall--;
     top->clk = 0; top->eval(); top->clk = 1; top->eval();
     if (!bits) {{ if (!top->tx) {{ bits = 9; wait_bits = {bit} * 3 / 2; }} }}
@@ -151,6 +152,7 @@ static void tick() {{
 static void bit_out(int level) {{ top->rx = level; for (int k = 0; k < {bit}; k++) tick(); }}
 int main(int argc, char** argv) {{
     VerilatedContext context;
+    context.commandArgs(argc, argv);
     top = new Vtop(&context);
     FILE* script = fopen(argv[1], "r");
     char command; unsigned a, value;
@@ -171,20 +173,33 @@ int main(int argc, char** argv) {{
 
 
 class Bench:
-    """A built simulation in `folder`."""
+    """A built simulation in `folder` of a module `top`: clk, rst, rx, tx, busy, error, and `ports`.
 
-    def __init__(self, folder: Path) -> None:
+    bit: clocks of a bit. models: further Verilog files.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        verilog: str,
+        ports: Sequence[str] = (),
+        *,
+        bit: int = BIT,
+        models: Sequence[Path] = (),
+    ) -> None:
         self.folder = folder
-        (folder / "top.v").write_text(to_verilog(LinkedMixer(), "top"))
+        (folder / "top.v").write_text(verilog)
         cases = " ".join(
             f"case {at}: {'' if name == 'stall' else 'top->'}{name} = value; break;"
-            for at, name in enumerate(PORTS)
+            for at, name in enumerate(ports)
         )
-        (folder / "main.cpp").write_text(_HOST.format(bit=BIT, ports=cases))
+        (folder / "main.cpp").write_text(
+            _HOST.format(bit=bit, ports=cases, stall="top->stall = stall != 0;" if "stall" in ports else "")
+        )
         verilate = [
             *tools.find("verilator").argv, "--cc", "--exe", "--no-timing", "-Wno-fatal", "-Wno-lint", "-O3",
-            "--top-module", "top", "-Mdir", str(folder / "build"),
-            str(folder / "main.cpp"), str(folder / "top.v"),
+            "--output-split", "0", "--top-module", "top", "-Mdir", str(folder / "build"),
+            str(folder / "main.cpp"), str(folder / "top.v"), *map(str, models),
         ]  # fmt: skip
         make = [
             "make",
@@ -201,11 +216,16 @@ class Bench:
             )
             assert ran.returncode == 0, ran.stderr[-3000:]
 
-    def run(self, script: Script) -> list[tuple[bytes, bool, bool]]:
+    def run(self, script: Script, *plusargs: str) -> list[tuple[bytes, bool, bool]]:
         """(bytes received, busy, error) of every case."""
         (self.folder / "script").write_text("\n".join(script.lines))
-        program = [str(self.folder / "build" / "Vtop"), str(self.folder / "script")]
+        program = [str(self.folder / "build" / "Vtop"), str(self.folder / "script"), *plusargs]
         ran = subprocess.run(program, capture_output=True, text=True, timeout=300)
-        assert ran.returncode == 0, ran.stderr
+        assert ran.returncode == 0, ran.stdout[-1000:] + ran.stderr
         rows = [line.rsplit(" ", 2) for line in ran.stdout.split("\n")[:-1]]
         return [(bytes.fromhex(data), busy == "1", error == "1") for data, busy, error in rows]
+
+
+def linked_mixer(folder: Path) -> Bench:
+    """`LinkedMixer` simulated."""
+    return Bench(folder, to_verilog(LinkedMixer(), "top"), PORTS)

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 import pytest
-from stream_link_bench import BIT, IDLE, Bench, Script, mixed
+from stream_link_bench import BIT, IDLE, Bench, Script, linked_mixer, mixed
 
 from hwgen.hw.link.stream_link import StreamLink
 from hwgen.runtime import link as host
@@ -20,7 +20,7 @@ SETTLE = IDLE + (INPUTS + OUTPUTS + 8) * BYTE  # clocks in which any request is 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(tmp_path_factory.mktemp("stream_link"))
+    return linked_mixer(tmp_path_factory.mktemp("stream_link"))
 
 
 def start(**ports: int) -> Script:
