@@ -29,19 +29,23 @@ def hex_file(path: Path, content: bytes) -> Path:
     return path
 
 
-def board(dut: str, *, registered: bool, file: str, **parameters: int) -> str:
+def board(dut: str, *, registers: int, file: str, **parameters: int) -> str:
     """Verilog that joins pins called flash_* of one scope to a flash called `dut`_flash.
 
-    registered: the pins have a register on the way in.
+    registers: in the pins: 0 none, 1 on the way in, 2 on the way out too.
     """
     settings = "".join(f", .{name}({value})" for name, value in parameters.items())
     lines = """  wire [3:0] io, flash_d_o, flash_d_oe;
   wire flash_clock_enable, flash_cs_n;
-  wire sck = !clk & flash_clock_enable;
 """
-    lines += "".join(f"  assign io[{k}] = flash_d_oe[{k}] ? flash_d_o[{k}] : 1'bz;\n" for k in range(4))
-    lines += f'  W25Q #(.FILE("{file}"){settings}) {dut}_flash(clk, flash_cs_n, sck, io);\n'
-    if registered:
+    pins = "{flash_clock_enable, flash_cs_n, flash_d_oe, flash_d_o}"
+    if registers > 1:
+        lines += f"  reg [9:0] out = 10'h100; always @(posedge clk) out <= {pins};\n"
+    else:
+        lines += f"  wire [9:0] out = {pins};\n"
+    lines += "".join(f"  assign io[{k}] = out[{k + 4}] ? out[{k}] : 1'bz;\n" for k in range(4))
+    lines += f'  W25Q #(.FILE("{file}"){settings}) {dut}_flash(clk, out[8], !clk & out[9], io);\n'
+    if registers:
         return lines + "  reg [3:0] flash_d_i; always @(posedge clk) flash_d_i <= io;\n"
     return lines + "  wire [3:0] flash_d_i = io;\n"
 

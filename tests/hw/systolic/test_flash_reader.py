@@ -17,8 +17,8 @@ from hwgen.hw.systolic.flash import FlashReader
 OFFSET = 0xFFFC00
 CONTENT = random.Random(1).randbytes(1024)
 
-#: late, divide, register at the pins
-FORMS = [(0, 1, False), (1, 1, True), (0, 3, False), (2, 2, True)]
+#: late, divide, registers in the pins
+FORMS = [(0, 1, 0), (1, 1, 1), (2, 1, 2), (0, 3, 0), (2, 2, 1)]
 
 #: address, words, how the consumer takes them: at once, now and then, seldom
 REQUESTS = [
@@ -38,14 +38,14 @@ def content(address: int, count: int) -> bytes:
     )
 
 
-def checker(name: str, number: int, registered: bool) -> str:
+def checker(name: str, number: int, registers: int) -> str:
     """Plays the requests, prints what comes out with its clock after `start`."""
     memory = "".join(
         f"number == {k} ? {{24'h{address:06x}, 16'd{words}, 2'd{pace}}} : "
         for k, (address, words, pace) in enumerate(REQUESTS)
     )
     return f"""module check_{name}(input clk, output reg done);
-{board(name, registered=registered, file="content.hex", OFFSET=OFFSET, BYTES=1024)}
+{board(name, registers=registers, file="content.hex", OFFSET=OFFSET, BYTES=1024)}
   integer number = 0, taken = 0, t = 0, launched = 0, seed = {number + 1};
   reg start = 0, stop = 0; wire idle, valid, half_valid, nibble_valid; reg ready;
   wire [41:0] request = {memory}0; wire [23:0] address = request[41:18];
@@ -79,10 +79,10 @@ endmodule
 
 def bench() -> str:
     texts, instances = [], []
-    for number, (late, divide, registered) in enumerate(FORMS):
+    for number, (late, divide, registers) in enumerate(FORMS):
         name = f"reader_{late}_{divide}"
         reader = FlashReader(late=late, divide=divide)
-        texts += [to_verilog(reader, name), checker(name, number, registered)]
+        texts += [to_verilog(reader, name), checker(name, number, registers)]
         instances.append(f"  check_{name} c{number}(clk, done[{number}]);\n")
     top = f"  wire [{len(FORMS) - 1}:0] done;\n  always @(posedge clk) if (&done) $finish;\n"
     return "".join([*texts, "module bench(input clk);\n", top, *instances, "endmodule\n"])

@@ -26,8 +26,8 @@ from hwgen.program.instructions import End, Instruction, Wait
 
 SMALL = Array(rows=8, columns=8, program_words=64, weight_words=128)
 
-#: name: geometry, late, divide
-FORMS = {"up5k": (UP5K, 0, 1), "ecp5": (ECP5_85F, 1, 1), "slow": (SMALL, 0, 3)}
+#: name: geometry, late (registers in the pins), divide
+FORMS = {"up5k": (UP5K, 2, 1), "ecp5": (ECP5_85F, 1, 1), "slow": (SMALL, 0, 3)}
 WAKE = 20
 
 
@@ -36,7 +36,7 @@ def checker(name: str, geometry: Array, late: int, divide: int) -> str:
     data, weight = 8 * geometry.columns, (geometry.weight_words - 1).bit_length()
     program = (geometry.program_words - 1).bit_length()
     return f"""module check_{name}(input clk, output reg done);
-{board(name, registered=late > 0, file=f"{name}.hex", OFFSET=BASE, BYTES=16384, WAKE=WAKE)}
+{board(name, registers=late, file=f"{name}.hex", OFFSET=BASE, BYTES=16384, WAKE=WAKE)}
   wire ready, error, busy, program_write, weight_write; reg start = 0, write_ready = 0;
   wire [2:0] reason; wire [19:0] inputs; wire [11:0] outputs; wire [31:0] checksum;
   wire [{program - 1}:0] program_address; wire [15:0] program_data;
