@@ -85,7 +85,7 @@ class Quantiser(wiring.Component):
     def _parameters(self, m: Module, half: int, place: Value) -> Value:
         """Low or high halves of all columns of all blocks; one clock after `place`."""
         return held_ram(
-            m, depth=2 * GROUP, write_en=self.write & (self.write_word[0] == half),
+            m, depth=BLOCKS * GROUP, write_en=self.write & (self.write_word[0] == half),
             write_addr=Cat(self.write_word[1:], self.write_bank), write_data=self.write_data, read_addr=place,
             style="distributed" if self.target.instances else "block", target=self.target,
         )  # fmt: skip
