@@ -176,11 +176,12 @@ def doctor(as_json: bool) -> None:
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--write-flash", is_flag=True, help="Into the flash, to stay after power-off.")
+@click.option("--image-only", is_flag=True, help="Only the systolic engine's program and weights.")
 @JSON
-def flash(folder: Path, write_flash: bool, as_json: bool) -> None:
-    """Program the board with the bitstream of a build folder."""
-    argv = pipeline.flash(folder, write_flash=write_flash)
-    click.echo(json.dumps({"programmed": True, "command": argv}) if as_json else "programmed")
+def flash(folder: Path, write_flash: bool, image_only: bool, as_json: bool) -> None:
+    """Program the board with the bitstream of a build folder, and the systolic engine's program."""
+    commands = pipeline.flash(folder, write_flash=write_flash, image_only=image_only)
+    click.echo(json.dumps({"programmed": True, "commands": commands}) if as_json else "programmed")
 
 
 def _design(as_json: bool, options: dict[str, Any]) -> pipeline.Design:

@@ -26,6 +26,7 @@ from hwgen.emit.manifest import Manifest, StreamPort
 from hwgen.emit.testbench import write_testbench
 from hwgen.emit.verilog import identifier, to_verilog
 from hwgen.engines import stream
+from hwgen.engines import systolic as systolic_engine
 from hwgen.flow import board as boards
 from hwgen.flow import flash as flasher
 from hwgen.flow import pnr, synth
@@ -346,11 +347,21 @@ _MEASURED = (
 )  # fmt: skip
 
 
-def flash(folder: str | Path, *, write_flash: bool = False, progress: Progress = silent) -> list[str]:
-    """Load a build folder's bitstream into its board; returns the command that did it."""
-    facts = report.read(Path(folder))
-    if not facts.get("bitstream"):
+def flash(
+    folder: str | Path, *, write_flash: bool = False, image_only: bool = False, progress: Progress = silent
+) -> list[list[str]]:
+    """Load a build folder's bitstream into its board, and a systolic engine's program into the board's flash.
+
+    image_only: the program alone, for a board that has the bitstream in its flash. Returns the commands.
+    """
+    folder = Path(folder)
+    facts = report.read(folder)
+    if not facts.get("board") or not (image_only or facts.get("bitstream")):
         raise UsageError("no bitstream here", where=str(folder), hint="run `hwgen build` first")
     board = boards.load(facts["board"])
-    flasher.flash(Path(folder) / "pnr", board, write_flash=write_flash, progress=progress)
-    return flasher.command(Path(folder) / "pnr" / board.toolchain.bitstream, board, write_flash=write_flash)
+    image = folder / flasher.IMAGE
+    array = systolic_engine.geometry(board.budget, board.name) if image.exists() else None
+    return flasher.flash(
+        folder / "pnr", board, image=image if array else None, array=array, image_only=image_only,
+        write_flash=write_flash, progress=progress,
+    )  # fmt: skip
