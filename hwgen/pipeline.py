@@ -360,8 +360,9 @@ def flash(
         raise UsageError("no bitstream here", where=str(folder), hint="run `hwgen build` first")
     board = boards.load(facts["board"])
     image = folder / flasher.IMAGE
-    array = systolic_engine.geometry(board.budget, board.name) if image.exists() else None
+    systolic = facts.get("engine") == "systolic"
+    array = systolic_engine.geometry(board.budget, board.name) if systolic else None
     return flasher.flash(
-        folder / "pnr", board, image=image if array else None, array=array, image_only=image_only,
+        folder / "pnr", board, image=image if systolic else None, array=array, image_only=image_only,
         write_flash=write_flash, progress=progress,
     )  # fmt: skip

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from hwgen import cli
+from hwgen.program.array import ECP5_85F, UP5K
+from hwgen.program.image import Image
+from hwgen.program.instructions import End
 
 ROOT = Path(__file__).resolve().parent.parent
 DIGITS = ROOT / "examples" / "digits" / "digits.tflite"
@@ -113,3 +116,27 @@ def test_boards_and_doctor(capsys: pytest.CaptureFixture) -> None:
     rows = {row["tool"]: row for row in json.loads(out)}
     assert code == 0 and rows["nextpnr-ecp5"]["found"] and rows["yosys"]["version"]
     assert run(capsys, "boards")[0] == run(capsys, "doctor")[0] == 0
+
+
+def test_flash_refuses_a_damaged_image(
+    capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The systolic engine's program alone is flashed; not a damaged one, and not that of another array."""
+    tool, record = tmp_path / "loader", tmp_path / "record"
+    tool.write_text(f'#!/bin/sh\necho "$@" >> "{record}"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("HWGEN_OPENFPGALOADER", str(tool))
+    (tmp_path / "pnr").mkdir()
+    (tmp_path / "report.json").write_text(json.dumps({"board": "icebreaker", "engine": "systolic"}))
+    good = Image(UP5K, (End(),), bytes(64)).to_bytes()
+    for data in (good[:-4], good[:50] + b"x" + good[51:], Image(ECP5_85F, (End(),), bytes(64)).to_bytes()):
+        (tmp_path / "image.bin").write_bytes(data)
+        code, _, error = run(capsys, "flash", tmp_path, "--image-only")
+        assert code == 2 and "image.bin: not flashed" in error and error.count("\n") == 1
+    assert not record.exists() or "image.bin" not in record.read_text()
+    (tmp_path / "image.bin").write_bytes(good)
+    code, text, _ = run(capsys, "flash", tmp_path, "--image-only", "--json")
+    assert code == 0 and json.loads(text)["commands"][0][-2:] == ["1048576", str(tmp_path / "image.bin")]
+    assert "--offset 1048576" in record.read_text()
+    code, _, error = run(capsys, "flash", tmp_path)
+    assert code == 2 and "no bitstream here" in error
