@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import C, Cat, Module, Signal, Value, signed
 
 from hwgen.hw.product.form import register
 from hwgen.hw.staircase.multiply import WideProduct
 from hwgen.numeric.ranges import Range
 from hwgen.targets import Target
 
-ROWS = 3  # adders between two registers
+ROWS = 3  # adders between two registers; fewer before the first
 
 
 class Scaling(ABC):
@@ -47,7 +47,7 @@ class Digits(Scaling):
         self.rows = (operand + 1) // 2
         if multiplier < 2 * self.rows or operand < 4:
             raise ValueError(f"no scaling of {operand} bits by {multiplier}")
-        self.latency = 1 - (-self.rows // ROWS)
+        self.latency = 2 + self.rows // ROWS
 
     def build(self, m: Module, d: Value, multiplier: Value, half: Value) -> Value:
         low = 2 * (self.rows - 1)
@@ -57,23 +57,27 @@ class Digits(Scaling):
         factor: Value = multiplier
         total: Value = C(0, 1)
         for row in range(self.rows):
-            total = self._row(m, row, digits, factor, total, half)
+            multiple, minus = self._multiple(m, row, digits, factor)
             digits = digits[2:]
-            if row == self.rows - 1:
-                break
-            if row % ROWS == ROWS - 1:
-                total, factor, digits = (
-                    register(m, value, name=name)
-                    for value, name in ((total, "partial"), (factor, "factor"), (digits, "digits"))
-                )
+            if row % ROWS == ROWS - 1:  # behind the multiplexer, whose cells have registers to spare
+                named = {
+                    "multiple": multiple,
+                    "minus": minus,
+                    "partial": total,
+                    "factor": factor,
+                    "digits": digits,
+                }
+                held = [register(m, value, name=name) for name, value in named.items()]
+                multiple, minus, total, factor, digits = held
+            total = self._added(m, row, multiple, minus, total, half)
         q = total[self.multiplier - low :][: self.operand]
         return register(m, q.as_signed(), name="scaled")
 
-    def _row(self, m: Module, row: int, digits: Value, factor: Value, total: Value, half: Value) -> Value:
-        """total / 4 + the lowest of `digits` * factor."""
-        width = self.multiplier + 3
-        single, double = (Cat(C(0, shift), factor, C(0, width))[: width - 1] for shift in (0, 1))
-        multiple, minus = Signal(width - 1, name="multiple"), Signal(name="minus")
+    def _multiple(self, m: Module, row: int, digits: Value, factor: Value) -> tuple[Value, Value]:
+        """The lowest of `digits` * factor, less one where it is negative; whether it is."""
+        width = self.multiplier + 2
+        single, double = (Cat(C(0, shift), factor, C(0, width))[:width] for shift in (0, 1))
+        multiple, minus = Signal(width, name="multiple"), Signal(name="minus")
         if row < self.rows - 1:
             m.d.comb += minus.eq(digits[:2] == 0)
             with m.Switch(digits[:2]):
@@ -83,27 +87,21 @@ class Digits(Scaling):
                     m.d.comb += multiple.eq(single)
                 with m.Case(3):
                     m.d.comb += multiple.eq(double)
-        else:
-            carry, top = digits[0], digits[1:3]
-            size = Signal(2, name="size")  # 1: single, 2: double, 0: nothing
-            # -2..1 + carry
-            m.d.comb += [
-                minus.eq(top[1] & ~(top[0] & carry)),
-                size.eq(Mux(top[0] ^ carry, 1, Mux((top[1] ^ top[0]), 2, 0))),
-                multiple.eq(
-                    ((single & size[0].replicate(width - 1)) | (double & size[1].replicate(width - 1)))
-                    ^ minus.replicate(width - 1)
-                ),
-            ]
+        else:  # -2 to 1, and the carry
+            carry, low, high = digits[0], digits[1], digits[2]
+            one, two = low ^ carry, ~(low ^ carry) & (high ^ low)
+            size = (single & one.replicate(width)) | (double & two.replicate(width))
+            m.d.comb += [minus.eq(high & ~(low & carry)), multiple.eq(size ^ minus.replicate(width))]
+        return multiple, minus
+
+    def _added(self, m: Module, row: int, multiple: Value, minus: Value, total: Value, half: Value) -> Value:
+        """total / 4 + multiple + minus; the first row begins with the rounding instead of a total."""
+        result = Signal(signed(len(multiple) + 1), name="row")
         if row == 0:
-            rest, carry_in = Cat(minus, C(0, self.multiplier - 2), half).as_unsigned(), None
-        else:
-            rest, carry_in = total.as_signed()[2:].as_signed(), minus
-        result = Signal(signed(width), name="row")
-        if carry_in is None:
-            m.d.comb += result.eq(multiple.as_signed() + rest)
+            m.d.comb += result.eq(multiple.as_signed() + Cat(minus, C(0, self.multiplier - 2), half))
         else:  # the carry comes out of a place below
-            m.d.comb += result.eq((Cat(C(1, 1), multiple).as_signed() + Cat(carry_in, rest).as_signed()) >> 1)
+            below = Cat(minus, total[2:]).as_signed()
+            m.d.comb += result.eq((Cat(C(1, 1), multiple).as_signed() + below) >> 1)
         return result
 
 
