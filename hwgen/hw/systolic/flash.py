@@ -39,8 +39,9 @@ class FlashReader(wiring.Component):
 
     start: begin at `address`, when `idle`. stop: end (wins; what is not taken is lost). Between the two come
     words, the first one 27 * divide + 3 + late clocks after start, then one every 8 * divide clocks for as
-    long as each is taken within 5 - late of them; else SCK waits. The end of the flash is followed by its
-    beginning.
+    long as each is taken within 5 - late of them; else SCK waits (divide 1: a word is valid 8 clocks after
+    the one before it was or 4 + late clocks after that was taken, whatever comes last). The end of the flash
+    is followed by its beginning.
 
     The same bytes come out as `half` (16 bits, one clock half_valid for each, the second one a clock before
     its word is valid) and as `nibble` (nibble_valid; low nibble of a byte first, `index` counts those of a

@@ -47,7 +47,7 @@ def checker(name: str, number: int, registers: int) -> str:
     return f"""module check_{name}(input clk, output reg done);
 {board(name, registers=registers, file="content.hex", OFFSET=OFFSET, BYTES=1024)}
   integer number = 0, taken = 0, t = 0, launched = 0, seed = {number + 1};
-  reg start = 0, stop = 0; wire idle, valid, half_valid, nibble_valid; reg ready;
+  reg was_valid = 0, start = 0, stop = 0; wire idle, valid, half_valid, nibble_valid; reg ready;
   wire [41:0] request = {memory}0; wire [23:0] address = request[41:18];
   wire [31:0] word; wire [15:0] half; wire [3:0] nibble; wire [2:0] index;
   initial begin done = 0; ready = 0; end
@@ -60,6 +60,8 @@ def checker(name: str, number: int, registers: int) -> str:
     ready <= request[1:0] == 0 || ($random(seed) & (request[1:0] == 1 ? 3 : 31)) == 0;
     if (half_valid) $display("{number} {{\\"half\\": %0d}}", half);
     if (nibble_valid) $display("{number} {{\\"nibble\\": %0d, \\"index\\": %0d}}", nibble, index);
+    was_valid <= valid;
+    if (valid && !was_valid) $display("{number} {{\\"valid\\": %0d}}", t - launched);
     if (valid && ready) begin
       $display("{number} {{\\"word\\": %0d, \\"clock\\": %0d}}", word, t - launched);
       taken <= taken + 1;
@@ -110,6 +112,10 @@ def check(lines: list[str]) -> None:
             ]
             assert all(r["index"] == k % 8 for k, r in enumerate(nibbles))
             clocks = [r["clock"] for r in part if "word" in r]
+            if divide == 1:
+                valid = [r["valid"] for r in part if "valid" in r]
+                for place, taken in enumerate(clocks[:-1]):
+                    assert valid[place + 1] == max(valid[place] + 8, taken + 4 + late)
             if pace == 0:
                 first = 30 + late if divide == 1 else 27 * divide + 3 + late
                 assert clocks == [first + 8 * divide * k for k in range(words)], (late, divide)
