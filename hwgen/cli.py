@@ -18,6 +18,7 @@ from hwgen.frontend.load import RUNTIMES
 from hwgen.support.errors import HwgenError, UnsupportedError, UsageError
 from hwgen.support.progress import Console, silent
 from hwgen.support.table import table
+from hwgen.systolic import SystolicDesign
 
 MODEL = click.argument("model", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -30,6 +31,10 @@ RUNTIME = click.option(
 def _board_options(command: Any) -> Any:
     for option in (
         click.option("--board", default="ulx3s-85f", show_default=True, help="See `hwgen boards`."),
+        click.option(
+            "--engine", type=click.Choice(pipeline.ENGINES), default="stream", show_default=True,
+            help="A unit a layer, or one array for all layers in turn.",
+        ),
         click.option(
             "--fps", type=float, default=None, help="Inferences/s wanted; as fast as fits if not given."
         ),
@@ -70,7 +75,7 @@ def generate(as_json: bool, **options: Any) -> None:
     click.echo(
         json.dumps(result, indent=2)
         if as_json
-        else f"Verilog, manifest and test bench are in {design.folder}"
+        else f"written to {design.folder}"
     )
 
 
@@ -184,16 +189,16 @@ def flash(folder: Path, write_flash: bool, image_only: bool, as_json: bool) -> N
     click.echo(json.dumps({"programmed": True, "commands": commands}) if as_json else "programmed")
 
 
-def _design(as_json: bool, options: dict[str, Any]) -> pipeline.Design:
+def _design(as_json: bool, options: dict[str, Any]) -> pipeline.Design | SystolicDesign:
     progress = silent if as_json else Console()
     net = pipeline.load(options["model"], options["runtime"])
     return pipeline.compile(
         net, board=options["board"], fps=options["fps"], clock=options["clock"], fill=options["fill"],
-        out=options["out"], progress=progress,
+        out=options["out"], engine=options["engine"], progress=progress,
     )  # fmt: skip
 
 
-def _finish(design: pipeline.Design, result: dict[str, Any]) -> dict[str, Any]:
+def _finish(design: pipeline.Design | SystolicDesign, result: dict[str, Any]) -> dict[str, Any]:
     if isinstance(design.progress, Console):
         design.progress.done()
     return result

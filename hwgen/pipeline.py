@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwgen import report
+from hwgen import report, systolic
 from hwgen.emit import board_top
 from hwgen.emit.manifest import Manifest, StreamPort
 from hwgen.emit.testbench import write_testbench
@@ -42,11 +42,14 @@ from hwgen.plan.plan import Plan
 from hwgen.support.errors import FitError, UsageError
 from hwgen.support.files import write_atomic
 from hwgen.support.progress import Progress, silent
+from hwgen.systolic import SystolicDesign
 from hwgen.targets import Target
 from hwgen.targets import target as target_of
 from hwgen.targets.resources import Resources
 from hwgen.verify import certificate
 from hwgen.verify.rtl import Waveform, verify_rtl
+
+ENGINES = ("stream", "systolic")
 
 
 def load(path: str | Path, runtime: str | None = None) -> Net:
@@ -64,9 +67,12 @@ def compile(
     clock: float | None = None,
     fill: float | None = None,
     out: str | Path | None = None,
+    engine: str = "stream",
     progress: Progress = silent,
-) -> Design:
+) -> Design | SystolicDesign:
     """Plan a network for a board.
+
+    engine: "stream", a unit a layer, or "systolic", one array for all of them in turn.
 
     fps: inferences per second wanted; None: as fast as fits. clock: MHz. fill: share of the board's
     LUTs that may be used. out: build folder (by default build/<model>-<board>).
@@ -78,14 +84,20 @@ def compile(
     for name, value, limit in (("clock", clock, 400.0), ("fps", fps, 1e9), ("fill", fill, 1.0)):
         if value is not None and not 0 < value <= limit:
             raise UsageError(f"--{name} must be above 0 and at most {limit:g}, not {value:g}")
+    if engine not in ENGINES:
+        raise UsageError(f"no engine {engine!r}", where="--engine", hint=f"there are {', '.join(ENGINES)}")
+    name = identifier(net.name)
+    folder = Path(out) if out is not None else Path("build") / f"{name}-{board}"
     progress("planning", None)
+    if engine == "systolic":
+        if fps is not None:
+            raise UsageError("--fps is for the stream engine: an array is as fast as it is", where="--fps")
+        return systolic.plan(net, chosen, clock, folder, progress)
     graph = run_passes(net.graph)
     stream.check(graph)
     target = target_of(chosen.family)
     planner = Planner(graph, target, _left_by_link(graph, chosen.budget, target), fill)
     plan = planner.fastest() if fps is None else planner.at_most(int(clock * 1e6 / fps))
-    name = identifier(net.name)
-    folder = Path(out) if out is not None else Path("build") / f"{name}-{board}"
     return Design(net, chosen, graph, plan, clock, folder, progress)
 
 

@@ -34,11 +34,12 @@ def derive(report: dict[str, Any]) -> dict[str, Any]:
     clock = report.get("clock_mhz")
     if interval and clock:
         report["inferences_per_second"] = round(clock * 1e6 / interval, 1)
-    multipliers = sum(layer.get("multipliers", 0) for layer in report.get("layers", []))
+    shared = report.get("multipliers")  # of an engine whose layers take turns
+    multipliers = shared or sum(layer.get("multipliers", 0) for layer in report.get("layers", []))
     if interval and multipliers:
         report["utilisation"] = round(report["macs"] / (interval * multipliers), 4)
     for layer in report.get("layers", []):
-        peak = layer.get("multipliers", 0) * (interval or 0)
+        peak = shared * layer["cycles"] if shared else layer.get("multipliers", 0) * (interval or 0)
         layer["utilisation"] = round(layer["macs"] / peak, 4) if peak else None
     return report
 
@@ -93,6 +94,8 @@ def _summary(report: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _table(report: dict[str, Any]) -> str:
+    if report.get("multipliers"):
+        return _turns(report)
     head = ("layer", "output", "MACs", "folding", "clocks", "busy", "LUT4", "FF", "DSP", "BRAM")
     rows = [head]
     for layer in report["layers"]:
@@ -110,6 +113,25 @@ def _table(report: dict[str, Any]) -> str:
             )
         )
     return "\n".join(table(rows, right=set(range(len(head))) - {0, 1, 3}))
+
+
+def _turns(report: dict[str, Any]) -> str:
+    """Layers that take turns on one array: clocks, their share of all, how busy the multipliers are."""
+    head = ("layer", "output", "MACs", "clocks", "share", "multipliers busy")
+    rows = [head]
+    for layer in report["layers"]:
+        busy = layer.get("utilisation")
+        rows.append(
+            (
+                layer["unit"],
+                "x".join(map(str, layer["shape"])),
+                f"{layer['macs']:,}" if layer["macs"] else "",
+                f"{layer['cycles']:,}",
+                f"{100 * layer['cycles'] / report['predicted']['initiation_interval']:.1f}%",
+                f"{100 * busy:.0f}%" if busy else "",
+            )
+        )
+    return "\n".join(table(rows, right=set(range(len(head))) - {0, 1}))
 
 
 def render_model(facts: dict[str, Any]) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from hwgen.ir.graph import Graph
-from hwgen.passes import fuse_activation, merge_pad, widen_columns
+from hwgen.passes import decode, fuse_activation, merge_pad, widen_columns
 
-PASSES = (merge_pad.run, fuse_activation.run, widen_columns.run)
+PASSES = {
+    "stream": (merge_pad.run, fuse_activation.run, widen_columns.run),
+    "systolic": (merge_pad.run, decode.run, fuse_activation.run),
+}
 
 
-def run_passes(graph: Graph) -> Graph:
-    """The graph as the hardware will compute it."""
-    for run in PASSES:
+def run_passes(graph: Graph, engine: str = "stream") -> Graph:
+    """The graph as an engine will compute it."""
+    for run in PASSES[engine]:
         graph = run(graph)
     return graph

@@ -1,4 +1,4 @@
-"""Atomic output: a file appears whole or not at all."""
+"""Atomic output: a file appears whole or not at all; and the folder of what is kept."""
 
 from __future__ import annotations
 
@@ -21,3 +21,11 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def cache_folder() -> Path:
+    """Folder for what every project on this machine can share: HWGEN_CACHE, else the user's cache."""
+    own = os.environ.get("HWGEN_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwgen"

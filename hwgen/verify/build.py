@@ -29,7 +29,7 @@ from hwgen.emit.testbench import ACCESS
 from hwgen.flow import process, tools
 from hwgen.support import resources
 from hwgen.support.errors import ToolError
-from hwgen.support.files import write_atomic
+from hwgen.support.files import cache_folder, write_atomic
 
 TOP = "bench"
 WAVEFORM = "waveform"  # in the folder where it runs, with the suffix of the format
@@ -189,7 +189,8 @@ def _build_verilator(
     if shutil.which("ccache", path=env.get("PATH")):
         make.append("OBJCACHE=ccache")
     trace = [option for option in options if option in FORMATS.values()]
-    cache = _cache() / ("verilator-" + _hash(_version("verilator"), _compiler(env), *_OPTIMISE, *trace)[:16])
+    key = _hash(_version("verilator"), _compiler(env), *_OPTIMISE, *trace)
+    cache = cache_folder() / f"verilator-{key[:16]}"
     objects = [path.name for path in cache.glob("verilated*.o")]
     for name in objects:
         shutil.copy(cache / name, folder / name)
@@ -218,14 +219,6 @@ def _keep(names: Sequence[str], folder: Path, cache: Path) -> None:
             os.close(handle)
             shutil.copyfile(folder / name, temporary)
             os.replace(temporary, cache / name)
-
-
-def _cache() -> Path:
-    """Folder for what every project on this machine can share."""
-    own = os.environ.get("HWGEN_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwgen"
 
 
 def _run(
