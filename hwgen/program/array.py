@@ -22,8 +22,8 @@ class Array:
     code: name of what an 8-bit weight with an 8-bit activation means ("int8": their product).
     shared_activations, shared_weights: whether that memory reads or writes in a clock, but not both.
     maximum: whether tiles may take maxima instead of sums.
-    dataflow: what stays in the elements: "weight"; or "output", for comparison: tiles have at most `rows` outputs
-    then, there is neither `depthwise` nor `hold`.
+    dataflow: what stays in the elements: "weight"; or "output", for comparison: tiles have at most `rows`
+    outputs then, there is no `depthwise`, `hold`, `widen` or `maximum`.
     """
 
     rows: int = 4

@@ -31,8 +31,10 @@ class Execution:
         self.blocks = op.b_count * op.t_count
         if self.n > array.depth:
             raise BadProgram(f"{self.n} outputs a tile, the accumulators hold {array.depth}")
-        if array.dataflow == "output" and (self.n > array.rows or op.depthwise or op.hold):
-            raise BadProgram(f"an output-stationary array does dense tiles of {array.rows} without `hold`")
+        flags = [name for name in ("depthwise", "hold", "widen", "maximum") if getattr(op, name)]
+        if array.dataflow == "output" and (self.n > array.rows or flags):
+            what = f"{self.n} outputs" if self.n > array.rows else f"`{flags[0]}`"
+            raise BadProgram(f"{what}: an output-stationary array does plain tiles of {array.rows}")
         if op.maximum and (op.widen or not array.maximum):
             raise BadProgram("`maximum` with `widen`" if op.widen else "the array takes no maximum")
         steps = offsets(

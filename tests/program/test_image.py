@@ -87,7 +87,7 @@ def test_refusals_say_what_is_wrong():
         ({"inputs": 1 << 20}, "bytes in"),
         ({"outputs": 1 << 12}, "bytes out"),
         ({"program": (Wait(),)}, "End"),
-        ({"program": (*([Wait()] * 1024), End())}, "1026 program words"),
+        ({"program": (*([Wait()] * UP5K.program_words), End())}, "program words, the array holds"),
         ({"later": b"\0" * (1 << 24)}, "an image of"),
     ],
 )

@@ -6,9 +6,25 @@ import dataclasses
 
 import numpy as np
 import pytest
-from engine_cases import SMALL, WIDE, Random, expected, give, image, stream, take
+from engine_cases import (
+    SMALL,
+    WIDE,
+    Random,
+    addition_case,
+    conv_case,
+    depthwise_case,
+    direct_conv,
+    drain,
+    expected,
+    give,
+    image,
+    loops,
+    pool_case,
+    stream,
+    take,
+)
 
-from hwgen.program.array import PARAMETER_WORDS, Array
+from hwgen.program.array import PARAMETER_WORDS
 from hwgen.program.counts import Counts
 from hwgen.program.instructions import BadProgram, Fill, Load, Run, Take, Wait, deltas
 from hwgen.program.model import Engine
@@ -16,55 +32,6 @@ from hwgen.program.model import Engine
 
 def outputs(case, x, seed=0):
     return Engine(case, seed).run(x)
-
-
-def loops(names: str, *pairs: tuple[int, int]) -> dict[str, int]:
-    """Fields `<name>_count`, `<name>_delta` of loops given as (count, stride), innermost first."""
-    counts, strides = zip(*pairs)
-    fields = {}
-    for name, count, move in zip(names.split(), counts, deltas(counts, strides)):
-        fields[f"{name}_count"] = count
-        fields[f"{name}_delta"] = move
-    return fields
-
-
-def drain(*pairs: tuple[int, int]) -> dict[str, int]:
-    """Deltas of d0, d1, b and t as the stores have them."""
-    moves = deltas(*zip(*pairs))
-    names = ("d0_delta", "d1_delta", "ob_delta", "ot_delta")
-    return dict(zip(names, moves)) | dict(zip(("d0_count", "d1_count"), (each[0] for each in pairs)))
-
-
-def conv_case(array: Array, seed: int, flags: dict | None = None):
-    """3x3, stride 2, no padding: 9x9 x 2*rows channels to 4x4 x 2*columns; tiles are the output rows.
-
-    Returns the image, the input (9, 9, channels), weights (blocks, passes, rows, columns), parameters, Run.
-    """
-    rand, r, c = Random(seed), array.rows, array.columns
-    word, pixel, line = r // 2, r, 9 * r  # granules of an input word, pixel, line: two words a pixel
-    out = 9 * line
-    run = Run(
-        x=0, w=0, o=out, zero=3, lo=136, hi=120, **(flags or {}),
-        **loops("n0 n1 p0 p1 b t", (4, 2 * pixel), (1, 0), (6, word), (3, line), (2, 0), (4, 2 * line)),
-        **drain((4, c), (1, 0), (2, c // 2), (4, 4 * c)),
-    )  # fmt: skip
-    x, w = rand.bytes(9, 9, 2 * r), rand.bytes(2, 18, r, c)
-    blocks = [(rand.parameters(c), w[b]) for b in range(2)]
-    size = 4 * 4 * 2 * c
-    program = [take(array, x.size), run, give(array, size, out)]
-    return image(array, program, stream(array, blocks), x.size, size), x, w, [b[0] for b in blocks], run
-
-
-def direct_conv(x, w):
-    """(4, 4, blocks, columns) sums for the case above."""
-    kernel = w.reshape(2, 3, 3, -1, w.shape[3]).astype(np.int64)  # block, i, j, channel, column
-    acc = np.zeros((4, 4, 2, w.shape[3]), dtype=np.int64)
-    for i in range(3):
-        for j in range(3):
-            acc += np.einsum(
-                "yxc,bco->yxbo", x[i : i + 7 : 2, j : j + 7 : 2].astype(np.int64), kernel[:, i, j]
-            )
-    return acc
 
 
 @pytest.mark.parametrize("array", [SMALL, WIDE, dataclasses.replace(WIDE, columns=8)])
@@ -100,23 +67,6 @@ def test_counts_and_trace():
     assert np.array_equal(seen[1][2][2 * run.o : 2 * run.o + y.size], y)
     assert np.array_equal(engine.run(x), y)  # memories are kept, outputs are the same
     assert engine.counts[1] + Counts() == engine.counts[1]
-
-
-def depthwise_case(array: Array, seed: int):
-    """3x3 over 6x7 x `columns` channels, one tile; the rows beyond the three taps have weight 0."""
-    rand, r, c = Random(seed), array.rows, array.columns
-    pixel = c // 2
-    out, spare = 6 * 7 * pixel, array.rows
-    run = Run(
-        x=0, w=0, o=out + spare, depthwise=True,
-        **loops("n0 n1 p0", (7, pixel), (4, 7 * pixel), (3, 7 * pixel)),
-        **drain((5, pixel), (4, 5 * pixel)), d0_index=1, d1_index=3,
-    )  # fmt: skip
-    x, w = rand.bytes(6, 7, c), rand.bytes(3, r, c)
-    w[:, 3:] = 0
-    parameters = rand.parameters(c)
-    program = [take(array, x.size), run, give(array, 20 * c, run.o)]
-    return image(array, program, stream(array, [(parameters, w)]), x.size, 20 * c), x, w, parameters, run
 
 
 @pytest.mark.parametrize("array", [SMALL, WIDE, dataclasses.replace(WIDE, columns=8)])
@@ -159,17 +109,7 @@ def test_depthwise_sums_beyond_a_pass_are_those_of_the_next_one():
 
 
 def test_average_pool_holds_its_weights():
-    """2x2 average pool of 4x4 x 8 channels on 4 columns: identity weights, once a block."""
-    rand = Random(5)
-    run = Run(
-        x=0, w=0, o=64, hold=True,
-        **loops("n0 n1 p0 p1 b", (2, 8), (2, 32), (2, 4), (2, 16), (2, 2)),
-        **drain((4, 4), (1, 0), (2, 2)),
-    )  # fmt: skip
-    x = rand.bytes(4, 4, 8)
-    block = ([1 << 27] * 4, [1] * 4, [0] * 4), np.eye(4)[None]
-    weights = stream(SMALL, [block, block])
-    case = image(SMALL, [take(SMALL, 128), run, give(SMALL, 32, 64)], weights, 128, 32)
+    case, x, run = pool_case(SMALL, 5)
     engine = Engine(case)
     acc = x.reshape(2, 2, 2, 2, 8).astype(np.int64).sum(axis=(1, 3))
     assert np.array_equal(engine.run(x), expected(acc, [1 << 27] * 8, [1] * 8, [0] * 8, run, SMALL).ravel())
@@ -177,44 +117,18 @@ def test_average_pool_holds_its_weights():
 
 
 def test_maximum_pool():
-    rand = Random(6)
-    array = dataclasses.replace(SMALL, maximum=True)
-    run = Run(
-        x=0, w=0, o=64, hold=True, maximum=True,
-        **loops("n0 n1 p0 p1 b", (2, 8), (2, 32), (2, 4), (2, 16), (2, 2)),
-        **drain((4, 4), (1, 0), (2, 2)),
-    )  # fmt: skip
-    x = rand.bytes(4, 4, 8)
-    block = ([1 << 27] * 4, [0] * 4, [0] * 4), 2 * np.eye(4)[None]
-    weights = stream(array, [block, block])
-    program = [take(array, 128), run, give(array, 32, 64)]
-    case = image(array, program, weights, 128, 32)
+    case, x, run = pool_case(dataclasses.replace(SMALL, maximum=True), 6, maximum=True)
     assert np.array_equal(outputs(case, x), x.reshape(2, 2, 2, 2, 8).max(axis=(1, 3)).ravel())
     with pytest.raises(BadProgram, match=r"instruction 1 \(run\): the array takes no maximum"):
-        outputs(image(SMALL, program, weights, 128, 32), x)
-    program[1] = dataclasses.replace(run, widen=True)
+        outputs(dataclasses.replace(case, array=SMALL), x)
+    program = (case.program[0], dataclasses.replace(run, widen=True), *case.program[2:])
     with pytest.raises(BadProgram, match="widen"):
-        outputs(image(array, program, weights, 128, 32), x)
+        outputs(dataclasses.replace(case, program=program), x)
 
 
 def test_addition_by_two_digits_of_weights():
-    """a * 1234 + b * -777, as the first digits << 7 plus the second: a pass for each summand and digit."""
-    rand = Random(7)
-    factors = (1234, -777)
-    digits = [[factor >> 7, factor & 127] for factor in factors]
-    run = Run(
-        x=0, w=0, o=64, widen=True,
-        **loops("n0 n1 p0 p1", (16, 2), (1, 0), (2, 32), (2, 0)),
-        **drain((16, 2)),
-    )  # fmt: skip
-    a, b = rand.bytes(16, 4), rand.bytes(16, 4)
-    w = np.stack([np.eye(4, dtype=np.int64) * digits[each][digit] for digit in (0, 1) for each in (0, 1)])
-    parameters = rand.parameters(4)
-    weights = stream(SMALL, [(parameters, w)])
-    case = image(SMALL, [take(SMALL, 128), run, give(SMALL, 64, 64)], weights, 128, 64)
-    acc = a.astype(np.int64) * factors[0] + b.astype(np.int64) * factors[1]
-    wanted = expected(acc, *parameters, run, SMALL)
-    assert np.array_equal(outputs(case, np.concatenate([a, b])), wanted.ravel())
+    case, x, sums, parameters, run = addition_case(SMALL, 7)
+    assert np.array_equal(outputs(case, x), expected(sums, *parameters, run, SMALL).ravel())
 
 
 def test_take_makes_halos_and_rows_of_words():
@@ -300,9 +214,12 @@ def test_output_stationary_arrays_do_less():
     case, x, *_ = conv_case(SMALL, 17)
     assert np.array_equal(outputs(dataclasses.replace(case, array=stays), x), outputs(case, x))
     run = case.program[1]
-    for fields in ({"n1_count": 2}, {"depthwise": True}, {"hold": True}):
+    for fields, what in (
+        ({"n1_count": 2}, "8 outputs"), ({"depthwise": True}, "`depthwise`"), ({"hold": True}, "`hold`"),
+        ({"widen": True}, "`widen`"), ({"maximum": True}, "`maximum`"),
+    ):  # fmt: skip
         program = (case.program[0], dataclasses.replace(run, **fields), *case.program[2:])
-        with pytest.raises(BadProgram, match=r"1 \(run\): an output-stationary array does dense tiles of 4"):
+        with pytest.raises(BadProgram, match=rf"1 \(run\): {what}: an output-stationary array"):
             outputs(dataclasses.replace(case, array=stays, program=program), x)
 
 

@@ -34,7 +34,9 @@ class Accumulators(wiring.Component):
             raise ValueError(f"accumulators: read_latency is 1 or 2, not {read_latency}")
         self.geometry, self.target, self.read_latency = geometry, target, read_latency
         self.distance = self.settled = read_latency + 2
-        total = CODES[geometry.code].product * geometry.rows
+        total = (CODES[geometry.code].product * geometry.rows).width
+        if geometry.dataflow == "output":  # its sums are those of all passes
+            total = geometry.accumulator
         self.width = geometry.columns * geometry.accumulator
         index = range(geometry.depth)
         ports = {
@@ -44,7 +46,7 @@ class Accumulators(wiring.Component):
             "index": In(index),
             "first": In(1),
             "widen": In(1),
-            "sums": In(data.ArrayLayout(signed(total.width), geometry.columns)),
+            "sums": In(data.ArrayLayout(signed(total), geometry.columns)),
             "read_bank": In(1),
             "read_index": In(index),
             "read_enable": In(1),
