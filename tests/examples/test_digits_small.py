@@ -20,7 +20,7 @@ def test_plan_fits_and_is_fast() -> None:
     plan, budget = design.plan, design.board.budget
     assert plan.cost.dsp <= budget.dsp == 8 and plan.cost.bram <= 12 and plan.cost.lut4 < 4212
     assert design.clock_mhz == 36 and plan.schedule.interval <= 3456
-    assert "dsp8" in {unit.folding.product for unit in plan.units.values()}
+    assert any(unit.folding.product.startswith("dsp8") for unit in plan.units.values())
 
 
 @pytest.mark.slow
