@@ -115,7 +115,7 @@ def _offset(graph: Graph, name: str) -> int:
 def _place_input(graph: Graph, name: str, result: Arrangement, array: Array) -> None:
     """An input may lie without gaps between its pixels if only convolutions read it."""
     shape = graph.tensors[name].shape
-    readers = graph.consumers(name)
+    readers = [node for node in graph.consumers(name) if not _idle(node, graph)]
     if len(readers) == 1 and isinstance(readers[0], Reshape):
         shape, readers = readers[0].shape, graph.consumers(readers[0].output)
     whole = Storage(name, shape, _up(shape[2], array.columns), array.columns, first=-1)
@@ -130,6 +130,11 @@ def _place_input(graph: Graph, name: str, result: Arrangement, array: Array) -> 
             ):  # fmt: skip
                 chosen, least = each, _passes(convs, each, array)
     result.views[name] = View(_store(result, chosen), shape, _offset(graph, name))
+
+
+def _idle(node: Node, graph: Graph) -> bool:
+    """A change of shape that nothing in the engine reads."""
+    return isinstance(node, Reshape) and all(n.kind in HOST for n in graph.consumers(node.output))
 
 
 def _passes(readers: Sequence[Conv], storage: Storage, array: Array) -> int:
@@ -166,7 +171,7 @@ def _place(graph: Graph, node: Node, number: int, result: Arrangement, array: Ar
             report(f"{node.name}: values that no bytes hold together with the image's")
     elif isinstance(node, Reshape):
         x = result.views[node.inputs[0]]
-        if x.shape != shape and any(n.kind not in HOST for n in graph.consumers(node.output)):
+        if x.shape != shape and not _idle(node, graph):
             report(f"{node.name}: another shape ({node.describe()}) in the middle of the network")
         result.views[node.output] = x
     else:
@@ -180,6 +185,8 @@ def _halos(graph: Graph, result: Arrangement, report: Report) -> None:
         if isinstance(node, Pad):
             top, bottom, left, right = node.pad
             _widen(result.views[node.inputs[0]], (top, bottom, left, right), node.value, node, report)
+            continue
+        if isinstance(node, Reshape):
             continue
         window = windowed(node)
         for name in node.inputs:
