@@ -8,7 +8,7 @@ import hwgen
 
 
 def test_each_layer_has_its_own_price_of_block_ram(models: Path) -> None:
-    """TFC_2W2A's weights fill an iCEBreaker's block RAMs: three weights in five bits, and nothing else large."""
+    """TFC_2W2A's weights fill an iCEBreaker's block RAMs: three in five bits, and nothing else large."""
     design = hwgen.compile(models / "qonnx" / "TFC_2W2A.onnx", board="icebreaker")
     plan, budget = design.plan, design.board.budget
     assert plan.schedule.interval <= 1792
