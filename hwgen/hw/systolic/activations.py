@@ -26,8 +26,9 @@ class ActivationMemory(wiring.Component):
 
     geometry.shared_activations: `read` and `write` are never high together, latency 1, one single port RAM a
     bank (`hold` as there: without, a write makes read_data undefined until the next read's). Otherwise any
-    reads and writes, but of the same granules at once undefined data are read; latency 3, of which the last
-    clock rotates.
+    reads and writes, but of the same granules at once undefined data are read; latency 4: a clock to the
+    banks, which lie far apart, with each one's row (a write takes one too), two in the block RAM, one to
+    rotate.
 
     Errors: ValueError for a size that is no power of two or that the banks cannot have.
     """
@@ -40,7 +41,7 @@ class ActivationMemory(wiring.Component):
             raise ValueError(f"activations: {granules} granules, not {2 * geometry.banks} to 65536")
         self.geometry, self.target, self.hold = geometry, target, hold
         self.depth = granules // geometry.banks
-        self.latency = 1 if geometry.shared_activations else 3
+        self.latency = 1 if geometry.shared_activations else 4
         super().__init__(
             {
                 "read": In(1),
@@ -69,7 +70,7 @@ class ActivationMemory(wiring.Component):
         data = [self._read_bank(m, k, _row(self.read_address, k, low)) for k in range(banks)]
         arrived: Value = self.read
         offset_now: Value = self.read_address[:low]
-        for stage in (1, 2):
+        for stage in range(1, self.latency):
             next_arrived = Signal(name=f"read_{stage}")
             next_offset = Signal(low, name=f"offset_{stage}", reset_less=True)
             m.d.sync += [next_arrived.eq(arrived), next_offset.eq(offset_now)]
@@ -97,15 +98,29 @@ class ActivationMemory(wiring.Component):
         """Makes a bank that reads `row`: what it reads."""
         m.submodules[f"bank_{bank}"] = ram = self._bank()
         write, granule = self._written(bank)
-        m.d.comb += ram.write_data.eq(granule)
         if isinstance(ram, SinglePortRam):
-            m.d.comb += [ram.read.eq(self.read), ram.write.eq(write), ram.address.eq(row)]
+            m.d.comb += [
+                ram.read.eq(self.read),
+                ram.write.eq(write),
+                ram.address.eq(row),
+                ram.write_data.eq(granule),
+            ]
         else:
             below = _log2(self.geometry.banks)
+            read_row = Signal(range(self.depth), reset_less=True)
+            write_row = Signal(range(self.depth), reset_less=True)
+            writes, written = Signal(), Signal(GRANULE_BITS, reset_less=True)
+            m.d.sync += [
+                read_row.eq(row),
+                writes.eq(write),
+                write_row.eq(self.write_address[below:]),
+                written.eq(granule),
+            ]
             m.d.comb += [
-                ram.read_addr.eq(row),
-                ram.write_en.eq(write),
-                ram.write_addr.eq(self.write_address[below:]),
+                ram.read_addr.eq(read_row),
+                ram.write_en.eq(writes),
+                ram.write_addr.eq(write_row),
+                ram.write_data.eq(written),
             ]
         return ram.read_data
 
