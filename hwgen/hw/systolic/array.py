@@ -12,8 +12,8 @@ from hwgen.program.array import Array
 from hwgen.targets import Target
 
 #: Hard multipliers of a large chip that the array takes; rows beyond are in LUTs. An LFE5U-85F has 156, of
-#: which its four quantisers take some.
-MULTIPLIERS = 144
+#: which its four quantisers take 16.
+MULTIPLIERS = 128
 
 
 class SystolicArray(wiring.Component):

@@ -132,4 +132,4 @@ def test_latency() -> None:
     assert SystolicArray(geometry=UP5K, target=ICE40UP).latency == 5
     assert SystolicArray(geometry=UP5K, target=ICE40UP).hard_rows == 4
     large = SystolicArray(geometry=replace(UP5K, rows=16, columns=16), target=ECP5)
-    assert (large.latency, large.hard_rows) == (20, 9)
+    assert (large.latency, large.hard_rows) == (20, 8)

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from verilated import Case, first_mismatches
 
-from hwgen.hw.systolic.quantiser import Quantiser
+from hwgen.hw.systolic.quantiser import BLOCKS, Quantiser
 from hwgen.program.array import GROUP, UP5K, Array
 from hwgen.targets import ECP5, GENERIC, ICE40UP, Target
 
@@ -63,7 +63,7 @@ def case(geometry: Array, target: Target, seed: int) -> Case:
             packed = multiplier | shift << 28 | (bias & 0xFFFFFFF) << 33
             for half in range(2):
                 data = packed >> 32 * half & 0xFFFFFFFF
-                place = {"write_bank": bank, "write_word": 2 * column + half}
+                place = {"write_bank": bank % BLOCKS, "write_word": 2 * column + half}
                 result.append({"write": 1, "write_data": data, **place})
         return result
 
@@ -87,7 +87,7 @@ def case(geometry: Array, target: Target, seed: int) -> Case:
             clock(layer, word)
         for turn in range(6):
             following = block()
-            pending = words(following, 1 - turn % 2)
+            pending = words(following, turn + 1)
             for number in range(40):
                 ready = bool(pending) and number >= dut.reads and rng.random() < 0.8
                 word = pending.pop(0) if ready else {}
@@ -99,7 +99,7 @@ def case(geometry: Array, target: Target, seed: int) -> Case:
                 if rng.random() < 0.5:  # near the bias, where rounding matters
                     acc = clip(rng.randint(-4000, 4000) - now[column][2], -(1 << 23), (1 << 23) - 1)
                 result = requantised(acc, now[column], layer, geometry)
-                clock(layer, word, result, valid=1, bank=turn % 2, column=column, acc=acc)
+                clock(layer, word, result, valid=1, bank=turn % BLOCKS, column=column, acc=acc)
             now = following
         for _ in range(dut.latency):
             clock(layer, {})
