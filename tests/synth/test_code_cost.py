@@ -31,6 +31,7 @@ MVUS: list[tuple[str, Levels, Range, int, int, int]] = [
     ("planes", BIPOLAR, UINT2, 16, 4, 295),
     ("ternary", TERNARY, UINT8, 8, 4, 505),
     ("ternary", TERNARY, UINT2, 3, 4, 100),
+    ("ternary_packed", TERNARY, UINT8, 8, 4, 610),
     ("pow2", (-2, -1, 0, 1, 2), UINT8, 8, 2, 380),
     ("pow2", UP_TO_4, INT8, 4, 2, 280),
     ("ttq", (-3, 0, 5), UINT8, 8, 2, 460),

@@ -37,6 +37,7 @@ MVUS: list[tuple[str, Levels, Range, int, int, int]] = [
     ("planes", BIPOLAR, UINT2, 16, 2, 305),
     ("ternary", TERNARY, UINT8, 8, 2, 515),
     ("ternary", TERNARY, INT8, 1, 2, 100),
+    ("ternary_packed", TERNARY, UINT2, 7, 2, 225),
     ("pow2", UP_TO_4, INT8, 4, 2, 505),
     ("ttq", (-3, 0, 5), UINT8, 4, 2, 595),
     ("odd", (-3, -1, 1, 3), UINT2, 8, 2, 330),
@@ -82,7 +83,7 @@ def units() -> dict[str, tuple[Any, Resources, int]]:
         dut = MVU(weights, **options)
         depth = weights.size // (simd * pe)
         cost = reducer_cost(**options, lanes=simd, depth=depth, levels=levels, accumulator=dut.accumulator)
-        found[f"{form}_{len(levels)}_{simd}x{pe}"] = dut, ICE40UP.occupied(cost), most
+        found[f"{form}_{simd}x{pe}"] = dut, ICE40UP.occupied(cost), most
     for kind, channels, lanes, reach, form, most in STAIRCASES:
         value = Range(-reach, reach - 1)
         stair = bits(channels, kind, value, beyond=0)
@@ -98,20 +99,24 @@ def units() -> dict[str, tuple[Any, Resources, int]]:
     return found
 
 
-UNITS = units()
+NAMES = [f"{form}_{simd}x{pe}" for form, _, _, simd, pe, _ in MVUS]
+NAMES += [f"stairs_{kind}_{form}_{channels}_{lanes}" for kind, channels, lanes, _, form, _ in STAIRCASES]
+NAMES += [f"linear_{rows}" for rows, _, _ in LINES]
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Resources]:
-    parts = {name: unit for name, (unit, _, _) in UNITS.items()}
-    return resources(parts, "ice40up", tmp_path_factory.mktemp("ice40_forms"))
+def costs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Resources, Resources, int]]:
+    """Estimate, what it is, and its bound."""
+    made = units()
+    parts = {name: unit for name, (unit, _, _) in made.items()}
+    real = resources(parts, "ice40up", tmp_path_factory.mktemp("ice40_forms"))
+    return {name: (guess, real[name], most) for name, (_, guess, most) in made.items()}
 
 
 @pytest.mark.synth
-@pytest.mark.parametrize("name", UNITS)
-def test_estimate(name: str, real: dict[str, Resources]) -> None:
-    _, guess, most = UNITS[name]
-    found = real[name]
+@pytest.mark.parametrize("name", NAMES)
+def test_estimate(name: str, costs: dict[str, tuple[Resources, Resources, int]]) -> None:
+    guess, found, most = costs[name]
     assert (guess.bram, guess.dsp) == (found.bram, found.dsp)
     for resource in ("lut4", "ff"):
         estimate, truth = getattr(guess, resource), getattr(found, resource)
