@@ -89,16 +89,19 @@ class Builder:
         weights = self.rng.integers(-128, 128, (outputs, *window.kernel, self.tensor.shape[2]))
         self._weighted(Conv, weights, outputs, window)
 
-    def depthwise(self, window: Window | None = None) -> None:
+    def depthwise(self, window: Window | None = None, border: int | None = None) -> None:
         window, channels = window or self.window(), self.tensor.shape[2]
-        self._weighted(Depthwise, self.rng.integers(-128, 128, (*window.kernel, channels)), channels, window)
+        weights = self.rng.integers(-128, 128, (*window.kernel, channels))
+        self._weighted(Depthwise, weights, channels, window, border)
 
-    def _weighted(self, kind: type, weights: Ints, outputs: int, window: Window) -> None:
+    def _weighted(
+        self, kind: type, weights: Ints, outputs: int, window: Window, border: int | None = None
+    ) -> None:
         bias = self.rng.integers(-3000, 3000, outputs)
         x = self.tensor.range
         node = kind(
             **self.new(), weights=weights, bias=bias, window=window,
-            pad_value=int(self.rng.integers(x.lo, x.hi + 1)),
+            pad_value=int(self.rng.integers(x.lo, x.hi + 1)) if border is None else border,
         )  # fmt: skip
         lo, hi = node.acc_bounds(x)
         node.act = requantisation(self.rng, lo, hi, self.values(), self.rng.random() < 0.3)
