@@ -1,4 +1,4 @@
-"""Storages in use at the same time never overlap; halos are written again only where something spoilt them."""
+"""Storages in use at the same time do not overlap; halos are written again only where they were spoilt."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_allocations_do_not_overlap() -> None:
         placed = storages(seed)
         assert allocate(placed, ARRAY) is None
         for a in placed:
-            assert 0 <= a.address and a.address + a.size <= ARRAY.activation_bytes - ARRAY.rows
+            assert a.address >= 0 and a.address + a.size <= ARRAY.activation_bytes - ARRAY.rows
             for b in placed:
                 together = a is not b and a.first <= b.last and b.first <= a.last
                 assert not together or a.address + a.size <= b.address or b.address + b.size <= a.address
