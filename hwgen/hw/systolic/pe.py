@@ -130,7 +130,32 @@ class Int8(Code):
         return result
 
 
-CODES: dict[str, type[Code]] = {each.name: each for each in (Int8,)}
+class Xnor(Code):
+    """Eight products of signs in a byte, summed: a bit is +1 or, 0, -1. 2 * (bits that agree) - 8."""
+
+    name = "xnor"
+    product = Range(-BITS, BITS)
+
+    @property
+    def latency(self) -> int:
+        return 2
+
+    def products(
+        self, m: Module, x: Sequence[Value], w: Sequence[Value], *, step: Value, swap: Value, hard: bool
+    ) -> list[Value]:
+        result: list[Value] = []
+        for each_x, each_w in zip(x, w):
+            held, active = _operands(m, each_x, each_w, step, swap)
+            agree = Signal(range(BITS + 1), name="agree", reset_less=True)
+            halves = [(~(held ^ active))[at : at + BITS // 2] for at in (0, BITS // 2)]
+            with m.If(step):
+                m.d.sync += agree.eq(_count(halves[0]) + _count(halves[1]))
+            # 2 * agree - 8: the 4 comes off as gates, agree being 8 at most
+            result.append(Cat(C(0, 1), agree[:2], ~agree[2], ~(agree[2] | agree[3])).as_signed())
+        return result
+
+
+CODES: dict[str, type[Code]] = {each.name: each for each in (Int8, Xnor)}
 
 
 class Element(wiring.Component):
@@ -255,6 +280,12 @@ def _inferred(m: Module, x: Value, w: Value, step: Value, swap: Value, latency: 
             m.d.sync += product.eq(value)
         value = product
     return value
+
+
+def _count(bits: Value) -> Value:
+    """How many of four bits are 1; a table of as many LUTs as the count has bits."""
+    ones = bits.as_unsigned()
+    return (ones[0] + ones[1]) + (ones[2] + ones[3])
 
 
 def _shape(total: Range) -> object:

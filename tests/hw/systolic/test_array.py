@@ -56,11 +56,12 @@ class Run:
         words = np.concatenate([words, self.bytes(rows, rows)])  # what depthwise sums see past the end
         weights = np.stack([self.bytes(rows, columns) for _ in range(passes)])
         first = np.flatnonzero(np.diff(owner, prepend=-1))
+        code = self.dut.geometry.code
         if depthwise:
-            lanes = [words[row : row + len(owner), :columns] for row in range(rows)]
-            expected = sum(weights[owner, row] * lanes[row] for row in range(rows))
+            lanes = np.stack([words[row : row + len(owner), :columns] for row in range(rows)], axis=1)
         else:
-            expected = np.einsum("nrc,nr->nc", weights[owner], words[: len(owner)])
+            lanes = words[: len(owner), :, None]
+        expected = meant(code, weights[owner], lanes).sum(axis=1)
         starts = enumerate(first + self.dut.spread)
         takes = {(int(at) + row, row): number for number, at in starts for row in range(rows)}
         loaded, taken, step = [-1] * rows, [-1] * rows, 0
@@ -92,6 +93,14 @@ class Run:
         return Case(self.dut, self.inputs, {"sums": self.sums})
 
 
+def meant(code: str, w: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """What an element makes of a weight and an activation."""
+    if code == "int8":
+        return w * x
+    agree = ~(w ^ x)
+    return sum(((agree >> bit) & 1) * 2 - 1 for bit in range(8))
+
+
 def _word(values: np.ndarray, width: int = 8) -> int:
     return sum((int(value) & ((1 << width) - 1)) << at * width for at, value in enumerate(values))
 
@@ -103,6 +112,8 @@ def cases() -> dict[str, Case]:
         "ice40up": SystolicArray(geometry=UP5K, target=ICE40UP),
         "ice40up 8x4": SystolicArray(geometry=wide, target=ICE40UP, multipliers=14),
         "ice40": SystolicArray(geometry=UP5K, target=ICE40),
+        "xnor": SystolicArray(geometry=replace(UP5K, code="xnor"), target=ICE40UP),
+        "xnor 8x8": SystolicArray(geometry=replace(square, code="xnor"), target=ECP5),
         "generic 8x8": SystolicArray(geometry=square, target=GENERIC),
         "ecp5": SystolicArray(geometry=UP5K, target=ECP5, multipliers=8),
         "ecp5 8x4": SystolicArray(geometry=wide, target=ECP5),
