@@ -192,7 +192,7 @@ class AnswerSender(wiring.Component):
     start: begin, for one clock (only while `done`), with status and run, which are held until done.
     o: bytes. An OK answer carries `outputs` bytes of i (run), which are at least 1 and at most `limit`, or
     the design id. With run and another status, `outputs` bytes of i are taken first and thrown away.
-    i: is ready for a byte at most every ten clocks, or every clock while throwing away. crc: of a CRC unit.
+    i: is ready for a byte at most every ten clocks, or every third while throwing away. crc: of a CRC unit.
     """
 
     def __init__(self, limit: int) -> None:
@@ -215,7 +215,7 @@ class AnswerSender(wiring.Component):
         m = Module()
         crc = self.crc
         count, full = Signal(max(bits_for(self.limit), bits_for(ID_BYTES))), Signal()
-        m.d.comb += full.eq(Mux(self.run, count == self.outputs, count[bits_for(ID_BYTES) - 1]))
+        m.d.sync += full.eq(Mux(self.run, count == self.outputs, count[bits_for(ID_BYTES) - 1]))
         failed, payload, covered = Signal(), Signal(), Signal()  # covered: by the CRC
         m.d.comb += failed.eq(self.status != Status.OK)
         length = Mux(failed, 0, Mux(self.run, self.outputs, ID_BYTES))
@@ -235,15 +235,9 @@ class AnswerSender(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
+                m.d.sync += payload.eq(self.run & failed)  # what is thrown away comes before the frame
                 with m.If(self.start):
-                    m.next = "PICK"
-                    with m.If(self.run & failed):
-                        m.next = "EMPTY"
-            with m.State("EMPTY"):
-                m.d.comb += self.i.ready.eq(~full)
-                with m.If(full):
-                    m.next = "PICK"
-                m.d.comb += taken.eq(~full & self.i.valid)
+                    m.next = "COUNTED"
             with m.State("PICK"), m.If(crc.done):
                 with m.If(~payload):
                     m.d.sync += [
@@ -255,12 +249,16 @@ class AnswerSender(wiring.Component):
                     m.next = "SEND"
                 with m.Elif(full):
                     m.d.sync += payload.eq(0)
-                with m.Else():
-                    m.d.comb += self.i.ready.eq(self.run)
-                    m.d.sync += [self.o.payload.eq(body), covered.eq(1)]
-                    with m.If(self.i.valid | ~self.run):
-                        m.d.comb += taken.eq(1)
-                        m.next = "SEND"
+                with m.Elif(self.i.valid | ~self.run):
+                    m.next = "TAKE"
+            with m.State("TAKE"):
+                m.d.comb += [self.i.ready.eq(self.run), taken.eq(1)]
+                m.d.sync += [self.o.payload.eq(body), covered.eq(1)]
+                m.next = "SEND"
+                with m.If(failed):
+                    m.next = "COUNTED"
+            with m.State("COUNTED"):  # `full` is that of `count` in the next clock
+                m.next = "PICK"
             with m.State("SEND"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
