@@ -26,7 +26,7 @@ class Accumulators(wiring.Component):
     the next one's; column 0 lowest. The bank must be another one than that being filled.
 
     read_latency: 1, or 2 for block RAMs with a register behind them (faster on ECP5).
-    UP5K, 4 x 24 bits: 12 SB_RAM40_4K; see tests/synth/test_systolic_accumulators.py.
+    UP5K, 4 x 24 bits: 12 SB_RAM40_4K and 510 logic cells; see tests/synth/test_systolic_cost.py.
     """
 
     def __init__(self, *, geometry: Array, target: Target, read_latency: int = 1) -> None:

@@ -37,8 +37,8 @@ class SystolicArray(wiring.Component):
     A chain of adders runs down each column, one register a row. Dense: row r gets lane r of r steps before;
     depthwise: column c of every row gets lane c at once. So the same chain serves both.
 
-    UP5K, 4x4, code int8: 8 SB_MAC16, the first two rows' adders in them; cost and speed see
-    tests/synth/test_systolic_array.py.
+    UP5K, 4x4, code int8: 8 SB_MAC16, the first two rows' adders in them, and 460 logic cells; see
+    tests/synth/test_systolic_cost.py.
     """
 
     def __init__(self, *, geometry: Array, target: Target, multipliers: int = MULTIPLIERS) -> None:

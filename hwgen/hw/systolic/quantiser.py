@@ -29,7 +29,7 @@ class Quantiser(wiring.Component):
     and which parameters are meant. output_valid, value: the activation. zero, lo, hi, twice, away: see there;
     constant during a RUN.
 
-    UP5K: 4 SB_RAM40_4K and no multiplier; see tests/synth/test_systolic_quantiser.py.
+    UP5K: 4 SB_RAM40_4K and 1,200 logic cells, no multiplier; see tests/synth/test_systolic_cost.py.
     """
 
     def __init__(self, *, geometry: Array, target: Target) -> None:
