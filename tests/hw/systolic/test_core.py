@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "program")]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2] / "program"))
 
 import test_model as programs
 from engine_cases import SMALL, WIDE
