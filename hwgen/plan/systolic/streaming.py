@@ -20,6 +20,7 @@ FLASH_START = 40  # clocks from a Load to its first word
 LONGEST_LOAD = 65_535  # words
 RUN_WORDS, LOAD_WORDS, WAIT_WORDS = 27, 5, 1  # of program memory
 RINGS = 24  # sizes of the ring that are tried
+CLIMBED = 8  # plans that are tried chunk by chunk
 SPLITS = (1, 2, 3, 4, 6, 8, 12, 16)  # parts of the ring that a chunk may take
 
 
@@ -77,16 +78,26 @@ def stream(jobs: dict[str, Job], array: Array, head: int, spare: int) -> Stream:
     whole = [chunk for name, job in jobs.items() for chunk in _cut(name, job, array, 1 << 40)]
     if sum(chunk.words for chunk in whole) <= array.weight_words:
         return _Plan(array, whole, set(range(len(whole))), 0, head).build()
-    best: _Plan | None = None
-    for plan in _plans(jobs, whole, array, head):
-        if plan.words(len(whole)) <= spare and (best is None or plan.stalls < best.stalls):
-            best = plan
-        if best is not None and best.stalls == 0:
-            break
-    if best is None:
+    plans = [plan for plan in _plans(jobs, whole, array, head) if plan.words() <= spare]
+    if not plans:
         total = sum(chunk.words for chunk in whole)
         raise TooMuch(f"{total} weight words want more instructions than the program memory holds")
-    return best.build()
+    plans.sort(key=lambda plan: plan.stalls)
+    return min((_climbed(plan, spare) for plan in plans[:CLIMBED]), key=lambda plan: plan.stalls).build()
+
+
+def _climbed(plan: _Plan, spare: int) -> _Plan:
+    """The plan with one chunk after the other staying or not, as long as that saves clocks."""
+    while plan.stalls:
+        best = plan
+        for index in range(len(plan.chunks)):
+            other = plan.but(index)
+            if other is not None and other.stalls < best.stalls and other.words() <= spare:
+                best = other
+        if best is plan:
+            break
+        plan = best
+    return plan
 
 
 def _cut(name: str, job: Job, array: Array, most: int) -> list[Chunk]:
@@ -115,7 +126,8 @@ def _plans(jobs: dict[str, Job], whole: Sequence[Chunk], array: Array, head: int
             ring = array.weight_words * step // RINGS
             chunks = [c for name, job in jobs.items() for c in _cut(name, job, array, max(ring // split, 1))]
             for order in orders:
-                kept, left = set(), array.weight_words - ring
+                kept: set[int] = set()
+                left = array.weight_words - ring
                 for index in order(chunks):
                     if chunks[index].words <= left:
                         kept.add(index)
@@ -129,6 +141,7 @@ class _Plan:
 
     def __init__(self, array: Array, chunks: Sequence[Chunk], kept: set[int], ring: int, head: int) -> None:
         self.array, self.chunks, self.kept, self.ring = array, chunks, kept, ring
+        self.head = head
         self.base = array.weight_words - ring  # the ring's first word
         self.word = FLASH_CLOCKS * array.columns
         self.streamed = [i for i in range(len(chunks)) if i not in kept]
@@ -148,7 +161,15 @@ class _Plan:
             self.actions = []
             self.now += chunk.clocks
 
-    def words(self, whole: int) -> int:
+    def but(self, index: int) -> _Plan | None:
+        """The plan in which one chunk stays that does not now, or not; None if the ring is too small."""
+        kept = self.kept ^ {index}
+        ring = self.array.weight_words - sum(self.chunks[i].words for i in kept)
+        if any(chunk.words > ring for i, chunk in enumerate(self.chunks) if i not in kept):
+            return None
+        return _Plan(self.array, self.chunks, kept, ring, self.head) if ring >= 0 else None
+
+    def words(self) -> int:
         """Program words beyond those of one set of Runs a layer."""
         actions = [a for each in (self.first, *self.before) for a in each]
         cut = sum(len(group[0].job.runs) for group in self._groups())
