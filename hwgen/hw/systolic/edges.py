@@ -31,7 +31,7 @@ class Packer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        left = Signal(16)  # bytes of this part, less one
+        left = Signal(16)  # bytes of this part
         count = Signal(range(self.columns))
         filling, taking = Signal(), Signal()
         moves, whole = Signal(), Signal()
@@ -47,7 +47,7 @@ class Packer(wiring.Component):
             m.d.sync += [count.eq(count + 1), self.word.eq(Cat(self.word[8:], byte)), left.eq(left - 1)]
 
         def part(name: str, length: Value) -> None:
-            m.d.sync += left.eq(length - 1)
+            m.d.sync += left.eq(length)
             m.next = name
 
         def cycle() -> None:
@@ -57,7 +57,7 @@ class Packer(wiring.Component):
                 part("TAKE", self.take)
 
         def leave(after: Callable[[], None]) -> None:
-            with m.If(moves & (left == 0)):
+            with m.If(moves & (left == 1)):
                 after()
             with m.If(whole & self.ending):
                 m.next = "IDLE"
