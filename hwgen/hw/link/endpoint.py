@@ -17,9 +17,9 @@ class Endpoint(wiring.Component):
     """One request at a time: received, run by whoever holds the other side, answered.
 
     rx, tx: serial lines. inputs, outputs: bytes of a RUN request and of its answer, up to max_inputs and
-    max_outputs; design_id: what IDENTIFY answers. They and `enable` (RUN is served) are looked at during
-    requests and answers. o, i: payload of a RUN request and of its answer, see `RequestReceiver` and
-    `AnswerSender`. rewind: before a payload.
+    max_outputs; design_id: what IDENTIFY answers; enable: that there is something to run, else RUN is refused
+    and the id 0. They are looked at during requests and answers. o, i: payload of a RUN request and of its
+    answer, see `RequestReceiver` and `AnswerSender`. rewind: before a payload.
     verdict: a request is complete, for one clock; good: it is OK, run: its payload went to o (both held).
     start: now answer it, for one clock. discard: bytes of `i` belong to a RUN request that is not good, and
     are to be taken before it is answered.
@@ -73,6 +73,7 @@ class Endpoint(wiring.Component):
             request.enable.eq(self.enable),
             answer.outputs.eq(self.outputs),
             answer.design_id.eq(self.design_id),
+            answer.enable.eq(self.enable),
             answer.status.eq(request.status),
             answer.run.eq(request.run & (~failed | self.discard)),
             answer.start.eq(self.start),

@@ -191,7 +191,8 @@ class AnswerSender(wiring.Component):
 
     start: begin, for one clock (only while `done`), with status and run, which are held until done.
     o: bytes. An OK answer carries `outputs` bytes of i (run), which are at least 1 and at most `limit`, or
-    the design id. With run and another status, `outputs` bytes of i are taken first and thrown away.
+    the design id (0 without enable). With run and another status, `outputs` bytes of i are taken first and
+    thrown away.
     i: is ready for a byte at most every ten clocks, or every third while throwing away. crc: of a CRC unit.
     """
 
@@ -204,6 +205,7 @@ class AnswerSender(wiring.Component):
                 "run": In(1),
                 "outputs": In(bits_for(limit)),
                 "design_id": In(8 * ID_BYTES),
+                "enable": In(1, init=1),
                 "done": Out(1),
                 "i": In(stream.Signature(8)),
                 "o": Out(stream.Signature(8)),
@@ -225,7 +227,8 @@ class AnswerSender(wiring.Component):
         frame = Cat(head, Const(0, 8 * head_bytes - len(head)), tail)  # all but the payload
         at = Signal(range(len(frame) // 8))  # its byte that is next; comes round to 0
         assert len(frame) == 8 << len(at)
-        body = Mux(self.run, self.i.payload, self.design_id.word_select(count[: bits_for(ID_BYTES - 1)], 8))
+        identity = self.design_id.word_select(count[: bits_for(ID_BYTES - 1)], 8)
+        body = Mux(self.run, self.i.payload, Mux(self.enable, identity, 0))
         m.d.comb += [crc.data.eq(self.o.payload), crc.clear.eq(self.start)]
         taken = Signal()
         with m.If(self.start):

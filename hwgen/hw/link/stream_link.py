@@ -5,7 +5,7 @@ The protocol is described in `hwgen.runtime.link`. One request at a time: receiv
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -79,7 +79,7 @@ class StreamLink(wiring.Component):
             self.tx.eq(endpoint.tx),
             endpoint.inputs.eq(self.inputs),
             endpoint.outputs.eq(self.outputs),
-            endpoint.design_id.eq(Mux(self.enable, self.design_id, 0)),
+            endpoint.design_id.eq(self.design_id),
             endpoint.enable.eq(self.enable),
             endpoint.discard.eq(1),
             # not before there is something to answer
