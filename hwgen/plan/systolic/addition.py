@@ -109,7 +109,7 @@ def _fit(
     return fit_gaps(values, below, reached, form, zero, limits, constant)
 
 
-def addition(numbers: Weighing, a: View, b: View, out: View, array: Array) -> Job:
+def addition(numbers: Weighing, a: View, b: View, out: View, array: Array) -> list[Job]:
     """Passes of tensor a, tensor b for each digit; words of a row are outputs of the same requantisation."""
     height, _, channels = out.shape
     width = out.shape[1] * -(-channels // array.columns)
@@ -143,7 +143,8 @@ def addition(numbers: Weighing, a: View, b: View, out: View, array: Array) -> Jo
             stream[place, tensor, 0] = digits[tensor][place]
     every = np.zeros(array.columns, dtype=np.int64)
     constant = np.array([numbers.constant], dtype=np.int64)
-    return Job(runs, [block_stream(numbers.fit, constant, every, stream.reshape(-1, array.columns), array)])
+    words = stream.reshape(-1, array.columns)
+    return [Job(runs, [block_stream(numbers.fit, constant, every, words, array)])]
 
 
 def check_views(a: View, b: View) -> None:

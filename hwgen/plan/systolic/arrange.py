@@ -132,6 +132,22 @@ def _place_input(graph: Graph, name: str, result: Arrangement, array: Array) -> 
     result.views[name] = View(_store(result, chosen), shape, _offset(graph, name))
 
 
+def _narrow(node: Node, graph: Graph, result: Arrangement, array: Array) -> bool:
+    """Whether pixels of fewer bytes than are written at a time may lie side by side.
+
+    What a write spoils is the next pixel, written later, or the gap at the row's end; so nothing around the
+    image may be needed, and nobody may read words of `columns` bytes but convolutions.
+    """
+    readers = graph.consumers(node.output)
+    return (
+        graph.tensors[node.output].shape[2] < array.columns
+        and isinstance(node, Conv | Depthwise)
+        and node.output not in result.outputs
+        and bool(readers)
+        and all(isinstance(each, Conv) and not any(each.window.pad) for each in readers)
+    )
+
+
 def _idle(node: Node, graph: Graph) -> bool:
     """A change of shape that nothing in the engine reads."""
     return isinstance(node, Reshape) and all(n.kind in HOST for n in graph.consumers(node.output))
@@ -175,8 +191,11 @@ def _place(graph: Graph, node: Node, number: int, result: Arrangement, array: Ar
             report(f"{node.name}: another shape ({node.describe()}) in the middle of the network")
         result.views[node.output] = x
     else:
-        pixel = _up(shape[2], array.columns)
-        storage = _store(result, Storage(node.output, shape, pixel, array.columns, first=number))
+        storage = Storage(node.output, shape, _up(shape[2], array.columns), array.columns, first=number)
+        if _narrow(node, graph, result, array):
+            storage.pixel = _up(shape[2], GRANULE)
+            storage.gap = -(-array.columns // storage.pixel) - 1
+        _store(result, storage)
         result.views[node.output] = View(storage, shape, _offset(graph, node.output))
 
 

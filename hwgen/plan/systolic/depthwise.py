@@ -7,17 +7,18 @@ import numpy as np
 from hwgen.layers.window import Window
 from hwgen.numeric.rounding import Ints
 from hwgen.plan.systolic.fit import Numbers
-from hwgen.plan.systolic.job import Job, Nest, TooMuch, block_stream
+from hwgen.plan.systolic.job import Job, Nest, TooMuch, block_stream, digits_of
 from hwgen.plan.systolic.layout import View
 from hwgen.plan.systolic.tiling import LONGEST, Tiler
 from hwgen.program.array import Array
 
 
-def depthwise(window: Window, numbers: Numbers, x: View, out: View, array: Array) -> Job:
+def depthwise(window: Window, numbers: Numbers, x: View, out: View, array: Array) -> list[Job]:
     """acc[y, x, c] over taps; weights (KH, KW, C), or one channel for all. TooMuch where loops are too long.
 
     Stride 1: a tile's pixels are consecutive, rows with the halo between them, and several rows of a small
-    image's kernel may fit the array at once. Else a tile's rows are read row by row.
+    image's kernel may fit the array at once. Else a tile's rows are read row by row. Weights beyond 8 bits
+    take all passes twice: w = a + b, both of 8 bits.
     """
     kh, kw = window.kernel
     sy, sx = window.stride
@@ -29,10 +30,16 @@ def depthwise(window: Window, numbers: Numbers, x: View, out: View, array: Array
     if linear and kw <= array.rows:
         together = min(kh, (array.rows - kw) // pitch + 1)
     groups = -(-kw // array.rows)
-    taps = _taps(numbers.weights, channels, together, pitch, groups, array)
+    whole = _taps(numbers.weights, channels, together, pitch, groups, array)
     blocks = -(-channels // array.columns)
-    if blocks > LONGEST or groups > LONGEST or len(taps) > LONGEST:
+    if blocks > LONGEST or groups > LONGEST or len(whole) > LONGEST:
         raise TooMuch(f"{channels} channels and a kernel of {kh}x{kw}")
+    two = bool(whole.min() < -128 or whole.max() > 127)
+    if two and groups > 1:
+        raise TooMuch(f"weights beyond 8 bits with a kernel of {kh}x{kw}")
+    taps = np.stack(digits_of(whole, 1 + two))
+    p = ((groups, array.rows * x.pixel), (len(whole), together * x.row))
+    p = (p[1], (2, 0)) if two else p
     reach = (together - 1) * pitch + min(kw, array.rows) - 1
 
     def steps(rows: int, columns: int) -> int:
@@ -40,7 +47,7 @@ def depthwise(window: Window, numbers: Numbers, x: View, out: View, array: Array
             return (rows - 1) * pitch + columns + reach
         return rows * ((columns - 1) * sx + 1 + reach)
 
-    tiler = Tiler(array, len(taps) * groups, blocks, steps)
+    tiler = Tiler(array, p[0][0] * p[1][0], blocks, steps)
     covered = tiler.cover(height, width)
     if not covered:
         raise TooMuch(f"a kernel of {kh}x{kw} wants more than {array.depth} accumulators")
@@ -57,7 +64,7 @@ def depthwise(window: Window, numbers: Numbers, x: View, out: View, array: Array
             Nest(
                 x=first,
                 n=n,
-                p=((groups, array.rows * x.pixel), (len(taps), together * x.row)),
+                p=p,
                 b=(blocks, array.columns),
                 t=(tiles.count, tiles.rows * sy * x.row),
                 o=out.address + tiles.y * out.row + tiles.x * out.pixel,
@@ -70,12 +77,12 @@ def depthwise(window: Window, numbers: Numbers, x: View, out: View, array: Array
     weights = []
     for block in range(blocks):
         columns = np.arange(block * array.columns, (block + 1) * array.columns)
-        stream = taps[:, :, :, columns].reshape(-1, array.columns)
+        stream = taps[..., columns].reshape(-1, array.columns)
         used = np.where(columns < channels, columns, -1)
         if len(numbers.constant) == 1:
             used = np.minimum(used, 0)
         weights.append(block_stream(numbers.fit, numbers.constant, used, stream, array))
-    return Job(runs, weights)
+    return [Job(runs, weights)]
 
 
 def _taps(weights: Ints, channels: int, together: int, pitch: int, groups: int, array: Array) -> Ints:

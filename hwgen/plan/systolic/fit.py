@@ -52,8 +52,8 @@ def weighted(
     weights = node.weights * flip[outputs]
     stair = mirrored(stair, falling)
     constant = (node.bias * flip) + offsets[0] * weights.sum(axis=node.summed)
-    if weights.min() < -128 or weights.max() > 127:
-        raise Unfit(f"weights of {weights.min()} to {weights.max()}, beyond 8 bits")
+    if weights.min() < -256 or weights.max() > 254:
+        raise Unfit(f"weights of {weights.min()} to {weights.max()}, beyond two of 8 bits")
     _check_sums(weights, node.summed, array)
     return _fitted(weights, constant, stair, node.summed, array, _zero(node.act, offsets[1]))
 

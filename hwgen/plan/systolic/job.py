@@ -17,6 +17,9 @@ Loop = tuple[int, int]
 """(count, stride); strides of addresses are bytes."""
 
 
+MOST_SPANS = 5
+
+
 class TooMuch(ValueError):
     """A layer that the array cannot hold; the message says what is too large."""
 
@@ -89,6 +92,34 @@ def block_stream(fit: Requantised, constant: Ints, rows: Ints, weights: Ints, ar
     multiplier, shift = np.where(real, fit.multiplier[rows], 0), np.where(real, fit.shift[rows], 0)
     head = parameters(multiplier.tolist(), shift.tolist(), bias.tolist(), array.columns)
     return head + np.ascontiguousarray(weights, dtype=np.int64).astype(np.int8).tobytes()
+
+
+def digit_counts(weights: Ints, columns: int) -> list[int]:
+    """Of each block of `columns` outputs (first axis): 1, or 2 where weights are beyond 8 bits.
+
+    Where that would cut a layer into many Runs, all blocks have 2.
+    """
+    blocks = weights.reshape(len(weights) // columns, -1)
+    beyond = (blocks.min(axis=1) < -128) | (blocks.max(axis=1) > 127)
+    counts = [1 + int(each) for each in beyond]
+    return counts if len(spans(counts)) <= MOST_SPANS else [2] * len(counts)
+
+
+def digits_of(weights: Ints, count: int) -> list[Ints]:
+    """`count` arrays of int8 whose sum the weights are."""
+    low = np.clip(weights, -128, 127)
+    return [low] if count == 1 else [low, weights - low]
+
+
+def spans(digits: Sequence[int]) -> list[tuple[int, int]]:
+    """(first, count) of the groups of blocks, one after the other, with equal numbers of digits."""
+    result: list[tuple[int, int]] = []
+    for block, each in enumerate(digits):
+        if result and digits[block - 1] == each:
+            result[-1] = (result[-1][0], result[-1][1] + 1)
+        else:
+            result.append((block, 1))
+    return result
 
 
 def part(run: Run, first: int, count: int, blocks: int) -> Run:

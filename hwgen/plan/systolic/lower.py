@@ -117,10 +117,13 @@ def lower(graph: Graph, array: Array) -> Lowered:
         )
     work.stop()
     jobs: dict[str, Job] = {}
+    owned: dict[str, list[str]] = {}
     for node in arrangement.nodes:
         if node.name in work.numbers:
             try:
-                jobs[node.name] = _job(node, work.numbers[node.name], arrangement, array)
+                for job in _jobs(node, work.numbers[node.name], arrangement, array):
+                    jobs[f"{node.name}#{len(jobs)}"] = job
+                    owned.setdefault(node.name, []).append(f"{node.name}#{len(jobs) - 1}")
             except TooMuch as error:
                 work.problems.append(f"{node.name}: {error}")
     work.stop()
@@ -128,9 +131,9 @@ def lower(graph: Graph, array: Array) -> Lowered:
     outputs = sum(graph.tensors[name].size for name in arrangement.outputs)
     try:
         none = Stream(b"", runs={name: [*job.runs] for name, job in jobs.items()})
-        bare, _, _ = _program(work, arrangement, jobs, none)
+        bare, _, _ = _program(work, arrangement, owned, jobs, none)
         plan = stream(jobs, array, inputs, array.program_words - len(assemble(bare)))
-        program, where, layers = _program(work, arrangement, jobs, plan)
+        program, where, layers = _program(work, arrangement, owned, jobs, plan)
         words = len(assemble(program))
         program = plan.addressed(program, 32 + 2 * (words + words % 2) + len(plan.resident))
         image = Image(array, tuple(program), plan.resident, plan.later, inputs, outputs)
@@ -163,8 +166,8 @@ def _numbers(work: _Lowering, arrangement: Arrangement) -> None:
             work.attempt(node, partial(weighing, node, (a, b), three, array))
 
 
-def _job(node: Node, numbers: Numbered, arrangement: Arrangement, array: Array) -> Job:
-    """A layer's loops and weights."""
+def _jobs(node: Node, numbers: Numbered, arrangement: Arrangement, array: Array) -> list[Job]:
+    """A layer's loops and weights, one after the other."""
     inputs = [arrangement.views[name] for name in node.inputs]
     out = arrangement.views[node.output]
     if isinstance(numbers, Weighing):
@@ -179,7 +182,11 @@ def _job(node: Node, numbers: Numbered, arrangement: Arrangement, array: Array) 
 
 
 def _program(
-    work: _Lowering, arrangement: Arrangement, jobs: dict[str, Job], plan: Stream
+    work: _Lowering,
+    arrangement: Arrangement,
+    owned: dict[str, list[str]],
+    jobs: dict[str, Job],
+    plan: Stream,
 ) -> tuple[list[Instruction], dict[str, Place], dict[int, str]]:
     """Instructions (offsets of Loads count from the first later byte), places, instructions' layers."""
     graph, array, views = work.graph, work.array, arrangement.views
@@ -206,11 +213,11 @@ def _program(
         emit([*taking, *halos.fills(storage)], edge.tensor)
         complete(edge.tensor)
     for node in arrangement.nodes:
-        if node.name in jobs:
+        if node.name in owned:
             emit(list(halos.fills(views[node.output].storage)), node.name)
-            for instruction in plan.runs[node.name]:
-                emit([instruction], node.name)
-            for run in jobs[node.name].runs:
+        for key in owned.get(node.name, []):
+            emit(plan.runs[key], node.name)
+            for run in jobs[key].runs:
                 halos.ran(run)
         complete(node.output)
     for name in arrangement.outputs:

@@ -12,7 +12,7 @@ from hwgen.plan.systolic.tiling import LONGEST, Tiler
 from hwgen.program.array import Array
 
 
-def pool(window: Window, numbers: Numbers, x: View, out: View, array: Array, maximum: bool) -> Job:
+def pool(window: Window, numbers: Numbers, x: View, out: View, array: Array, maximum: bool) -> list[Job]:
     """acc[y, x, c] = the window's sum (or maximum) times the weight. TooMuch where loops are too long.
 
     One requantisation for all channels: they are steps of one pass; else they are blocks.
@@ -58,4 +58,4 @@ def pool(window: Window, numbers: Numbers, x: View, out: View, array: Array, max
         stream = np.zeros((array.rows, array.columns), dtype=np.int64)
         stream[0] = np.where(used >= 0, numbers.weights[0, 0, np.maximum(used, 0)], 0)
         weights.append(block_stream(numbers.fit, numbers.constant, used, stream, array))
-    return Job(runs, weights)
+    return [Job(runs, weights)]

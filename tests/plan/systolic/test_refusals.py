@@ -37,10 +37,10 @@ def test_several_things_are_named_together() -> None:
     builder.maxpool()
     builder.conv(4, Window())
     node = builder.graph.nodes[-1]
-    node.weights = node.weights * 2
+    node.weights = node.weights * 3
     text = items(builder)
     assert "n0: the array takes no maxima" in text
-    assert "n1: weights of" in text and "beyond 8 bits" in text
+    assert "n1: weights of" in text and "beyond two of 8 bits" in text
 
 
 def test_an_image_that_does_not_fit_is_named_with_its_bytes() -> None:
