@@ -26,9 +26,9 @@ class ActivationMemory(wiring.Component):
 
     geometry.shared_activations: `read` and `write` are never high together, latency 1, one single port RAM a
     bank (`hold` as there: without, a write makes read_data undefined until the next read's). Otherwise any
-    reads and writes, but of the same granules at once undefined data are read; latency 4: a clock to the
-    banks, which lie far apart, with each one's row (a write takes one too), two in the block RAM, one to
-    rotate.
+    reads and writes, but of the same granules at once undefined data are read; latency 5: a clock to the
+    banks, which lie far apart, with each one's row (a write takes one too), two in the block RAM, one back,
+    one to rotate.
 
     Errors: ValueError for a size that is no power of two or that the banks cannot have.
     """
@@ -41,7 +41,7 @@ class ActivationMemory(wiring.Component):
             raise ValueError(f"activations: {granules} granules, not {2 * geometry.banks} to 65536")
         self.geometry, self.target, self.hold = geometry, target, hold
         self.depth = granules // geometry.banks
-        self.latency = 1 if geometry.shared_activations else 4
+        self.latency = 1 if geometry.shared_activations else 5
         super().__init__(
             {
                 "read": In(1),
@@ -122,6 +122,9 @@ class ActivationMemory(wiring.Component):
                 ram.write_addr.eq(write_row),
                 ram.write_data.eq(written),
             ]
+            back = Signal(GRANULE_BITS, reset_less=True)
+            m.d.sync += back.eq(ram.read_data)
+            return back
         return ram.read_data
 
 
