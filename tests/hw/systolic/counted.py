@@ -58,13 +58,16 @@ class Counted(wiring.Component):
         return m
 
 
-def simulated(image: Image, target: Target, x: bytes, limit: int = 100_000) -> tuple[bytes, list[Counts]]:
-    """Outputs of one inference, and what was counted in each of its RUNs."""
+def simulated(
+    image: Image, target: Target, x: bytes, limit: int = 100_000
+) -> tuple[bytes, list[Counts], list[int]]:
+    """Outputs of one inference, what was counted in each of its RUNs, and the clocks in which they began."""
     dut = Counted(image, target)
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)
     given = bytearray()
     seen: list[Counts] = []  # at each start of a RUN, and at the end
+    begun: list[int] = []
 
     async def feed(ctx):
         for byte in x:
@@ -82,6 +85,7 @@ def simulated(image: Image, target: Target, x: bytes, limit: int = 100_000) -> t
             assert clocks < limit, "no end"
             if start:
                 seen.append(Counts(*counters))
+                begun.append(clocks)
             if valid:
                 given.append(payload)
             if len(given) == image.outputs:
@@ -91,6 +95,7 @@ def simulated(image: Image, target: Target, x: bytes, limit: int = 100_000) -> t
     simulator.add_testbench(feed, background=True)
     simulator.add_testbench(watch)
     simulator.run()
-    return bytes(given), [
+    counts = [
         Counts(*(getattr(after, n) - getattr(before, n) for n in NAMES)) for before, after in pairwise(seen)
     ]
+    return bytes(given), counts, begun

@@ -41,7 +41,7 @@ def test_counters(make, array):
     case, x, *_ = make(array, 21)
     engine = Engine(case)
     wanted = engine.run(x)
-    outputs, counts = simulated(case, target("generic"), x.tobytes())
+    outputs, counts, _ = simulated(case, target("generic"), x.tobytes())
     assert outputs == wanted.tobytes()
     assert counts == list(engine.counts.values())
     runs = [op for op in case.program if isinstance(op, Run)]
@@ -61,7 +61,7 @@ def test_each_run_apart():
         case.inputs,
         case.outputs,
     )
-    outputs, counts = simulated(twice, target("generic"), x.tobytes())
+    outputs, counts, _ = simulated(twice, target("generic"), x.tobytes())
     engine = Engine(twice)
     assert outputs == engine.run(x).tobytes()
     assert counts == list(engine.counts.values())
