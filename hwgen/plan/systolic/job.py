@@ -17,7 +17,7 @@ Loop = tuple[int, int]
 """(count, stride); strides of addresses are bytes."""
 
 
-MOST_SPANS = 5
+MOST_SPANS = 9  # of blocks with different numbers of digits: each is Runs of its own
 
 
 class TooMuch(ValueError):
@@ -97,12 +97,15 @@ def block_stream(fit: Requantised, constant: Ints, rows: Ints, weights: Ints, ar
 def digit_counts(weights: Ints, columns: int) -> list[int]:
     """Of each block of `columns` outputs (first axis): 1, or 2 where weights are beyond 8 bits.
 
-    Where that would cut a layer into many Runs, all blocks have 2.
+    Where that would cut a layer into many Runs, the shortest spans of blocks between others have 2 as well.
     """
     blocks = weights.reshape(len(weights) // columns, -1)
     beyond = (blocks.min(axis=1) < -128) | (blocks.max(axis=1) > 127)
     counts = [1 + int(each) for each in beyond]
-    return counts if len(spans(counts)) <= MOST_SPANS else [2] * len(counts)
+    while len(spans(counts)) > MOST_SPANS:
+        first, count = min((s for s in spans(counts) if counts[s[0]] == 1), key=lambda s: s[1])
+        counts[first : first + count] = [2] * count
+    return counts
 
 
 def digits_of(weights: Ints, count: int) -> list[Ints]:
