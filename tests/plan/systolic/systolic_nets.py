@@ -107,6 +107,10 @@ class Builder:
         node.act = requantisation(self.rng, lo, hi, self.values(), self.rng.random() < 0.3)
         self.add(node)
 
+    def requantised(self, lo: Ints, hi: Ints) -> Staircase:
+        """An activation for sums lo..hi whose values are within those of the newest tensor."""
+        return requantisation(self.rng, lo, hi, self.tensor.range)
+
     def sumpool(self) -> None:
         window, x = self.window(), self.tensor.range
         node = SumPool(**self.new(), window=window)

@@ -70,6 +70,14 @@ def test_ecp5_is_exact_at_every_tensor(models: Path, name: str) -> None:
     compare(lowered(models, name, WIDE), random_inputs(graph, 1), seeds=(3,))
 
 
+def test_a_mobilenet_of_uint8_that_is_larger_than_the_chip_is_exact(models: Path) -> None:
+    path = models / "coral" / "mobilenet_v1_0.25_128_quant.tflite"
+    graph = fuse_activation.run(merge_pad.run(load_graph(path, None)))
+    low = lower(graph, ECP5_85F)
+    assert len(low.image.later) > 400_000
+    compare(low, random_inputs(graph, 1), seeds=(0,))
+
+
 def test_keywords_need_nothing_from_flash(models: Path) -> None:
     program = lowered(models, "keywords", UP5K).image.program
     assert not any(isinstance(each, Load) for each in program)
