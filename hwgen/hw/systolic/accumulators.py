@@ -25,7 +25,8 @@ class Accumulators(wiring.Component):
     Reading: data is acc[read_bank][read_index] of `read_enable`, `read_latency` clocks later, and stays until
     the next one's; column 0 lowest. The bank must be another one than that being filled.
 
-    read_latency: 1, or 2 for block RAMs with a register behind them (faster on ECP5).
+    read_latency: 1, or 2 for block RAMs with a register behind them and one more before the adders (twice as
+    fast on ECP5).
     UP5K, 4 x 24 bits: 12 SB_RAM40_4K and 510 logic cells; see tests/synth/test_systolic_cost.py.
     """
 
@@ -33,7 +34,8 @@ class Accumulators(wiring.Component):
         if read_latency not in (1, 2):
             raise ValueError(f"accumulators: read_latency is 1 or 2, not {read_latency}")
         self.geometry, self.target, self.read_latency = geometry, target, read_latency
-        self.distance = self.settled = read_latency + 2
+        self.spread = read_latency - 1  # registers between what is read and the adders
+        self.distance = self.settled = read_latency + self.spread + 2
         total = (CODES[geometry.code].product * geometry.rows).width
         if geometry.dataflow == "output":  # its sums are those of all passes
             total = geometry.accumulator
@@ -60,21 +62,25 @@ class Accumulators(wiring.Component):
         m.d.comb += fill.eq(self.step & self.valid)
         maximum = self.maximum if self.geometry.maximum else C(0, 1)
         about = Cat(self.bank, self.index, self.first, self.widen, maximum)
-        fills = [fill, *_later(m, fill, self.read_latency + 1, reset=True)]
-        abouts = [about, *_later(m, about, self.read_latency + 1)]
-        sums = [self.sums.as_value(), *_later(m, self.sums.as_value(), self.read_latency)][-1]
+        there = self.read_latency + self.spread  # clocks from an update to its adders
+        fills = [fill, *_later(m, fill, there + 1, reset=True)]
+        abouts = [about, *_later(m, about, there + 1)]
+        sums = [self.sums.as_value(), *_later(m, self.sums.as_value(), there)][-1]
         word = Signal(self.width, name="updated", reset_less=True)
         words = [self._bank(m, number, fills[0], fills[-1], abouts[-1], word) for number in range(2)]
 
         # which bank's word is the base, or neither: selects of their own, for a LUT a bit
-        bank, _, first, *_ = self._parts(abouts[-3])
+        bank, _, first, *_ = self._parts(abouts[self.read_latency - 1])
         selects = [Signal(name=f"base_{number}", reset_less=True) for number in range(2)]
         m.d.sync += [selects[0].eq(~first & ~bank), selects[1].eq(~first & bank)]
-        base = Cat(
+        acc = Cat(
             (low & selects[0]) | (high & selects[1]) for low, high in zip(words[0], words[1], strict=True)
         )
-        _, _, first, widen, maximum = self._parts(abouts[-2])
-        m.d.sync += word.eq(self._updated(base, sums, first, widen, maximum))
+        *_, widen, _ = self._parts(abouts[self.read_latency])
+        base = self._widened(acc, widen)
+        base = [base, *_later(m, base, self.spread)][-1]
+        _, _, first, _, maximum = self._parts(abouts[there])
+        m.d.sync += word.eq(self._updated(base, sums, first, maximum))
 
         chosen = Signal(reset_less=True)  # bank of the last read
         with m.If(self.read_enable):
@@ -86,17 +92,22 @@ class Accumulators(wiring.Component):
     def _parts(self, about: Value) -> tuple[Value, Value, Value, Value, Value]:
         return about[0], about[1:-3], about[-3], about[-2], about[-1]
 
-    def _updated(self, word: Value, sums: Value, first: Value, widen: Value, maximum: Value) -> Value:
+    def _widened(self, word: Value, widen: Value) -> Value:
+        """acc << 7 if widen, else acc."""
+        bits = self.geometry.accumulator
+        columns = [word.word_select(column, bits) for column in range(self.geometry.columns)]
+        return Cat(Mux(widen, Cat(C(0, WIDEN), acc)[:bits], acc) for acc in columns)
+
+    def _updated(self, word: Value, sums: Value, first: Value, maximum: Value) -> Value:
         """The columns after an update; word: 0 if `first`."""
         bits, columns = self.geometry.accumulator, self.geometry.columns
         result = []
         for column in range(columns):
-            acc = word.word_select(column, bits)
+            base = word.word_select(column, bits).as_signed()
             each = sums.word_select(column, len(sums) // columns).as_signed()
-            base = Mux(widen, Cat(C(0, WIDEN), acc)[:bits], acc).as_signed()
             total = (base + each)[:bits]
             if self.geometry.maximum:
-                kept = Mux(first | (acc.as_signed() < each), each, acc.as_signed())
+                kept = Mux(first | (base < each), each, base)
                 total = Mux(maximum, kept, total)[:bits]
             result.append(total)
         return Cat(result)
