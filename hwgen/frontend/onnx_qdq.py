@@ -16,7 +16,7 @@ from __future__ import annotations
 from hwgen.frontend.onnx.assemble import HINT, assemble, needed, unknown
 from hwgen.frontend.onnx.proto import Model, parse
 from hwgen.ir.graph import Graph
-from hwgen.layers.onnx_values import Operation
+from hwgen.layers.onnx_operation import Operation
 from hwgen.support.errors import UnsupportedError, UsageError
 
 RUNTIMES = ("ort", "ort-fused")

@@ -11,19 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwgen.layers.onnx_entry import EntrySource, entry_real, settled_entry
-from hwgen.layers.onnx_values import (
-    Const,
-    Context,
-    Damaged,
-    Operation,
-    Plane,
-    PlaneSource,
-    Raw,
-    Real,
-    Source,
-    Unsupported,
-    settled,
-)
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
+from hwgen.layers.onnx_values import Const, Context, Plane, PlaneSource, Raw, Real, Source, settled
 from hwgen.layers.requantize_onnx import Floats
 from hwgen.numeric.rounding import Ints
 

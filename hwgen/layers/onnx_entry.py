@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwgen.ir.tensor import HostSteps, Shape
-from hwgen.layers.onnx_values import Context, Entry, Index, Operation, Plane, Raw, Real, Source, arranged
+from hwgen.layers.onnx_operation import Operation
+from hwgen.layers.onnx_values import Context, Entry, Index, Plane, Raw, Real, Source, arranged
 from hwgen.layers.requantize_onnx import Floats, Scheme
 from hwgen.numeric.rounding import Ints, ints
 from hwgen.numeric.staircase import Staircase

@@ -13,16 +13,8 @@ from numpy.typing import NDArray
 
 from hwgen.ir.tensor import HostChain
 from hwgen.layers.onnx_levels import power_table, stepped
-from hwgen.layers.onnx_values import (
-    Context,
-    Grid,
-    Operation,
-    PlaneSource,
-    Quant,
-    Real,
-    Unsupported,
-    settled,
-)
+from hwgen.layers.onnx_operation import Operation, Unsupported
+from hwgen.layers.onnx_values import Context, Grid, PlaneSource, Quant, Real, settled
 from hwgen.layers.requantize_onnx import Scheme
 from hwgen.numeric.rounding import Ints
 from hwgen.numeric.staircase import from_function

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from hwgen.layers.onnx_values import Context, Operation, PlaneSource, Real, Unsupported, settled
+from hwgen.layers.onnx_operation import Operation, Unsupported
+from hwgen.layers.onnx_values import Context, PlaneSource, Real, settled
 from hwgen.layers.requantize_onnx import Chain, Floats, Scheme
 from hwgen.numeric.rounding import Ints
 from hwgen.numeric.staircase import Staircase, from_function

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from hwgen.ir.tensor import Shape, Tensor
 from hwgen.layers.conv.op import Conv
 from hwgen.layers.depthwise.op import Depthwise
-from hwgen.layers.onnx_values import Codes, Context, Damaged, Grid, Operation, Plane, Source, Unsupported
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
+from hwgen.layers.onnx_values import Codes, Context, Grid, Plane, Source
 from hwgen.layers.requantize_onnx import LIMITS, Floats, Scheme
 from hwgen.layers.tflite_linear import MAX_WEIGHTS, spread
 from hwgen.layers.window import Window

@@ -16,7 +16,8 @@ import numpy as np
 from hwgen.ir.tensor import Shape
 from hwgen.layers.onnx_elementwise import folded, real_input
 from hwgen.layers.onnx_entry import LARGEST, EntrySource, decode
-from hwgen.layers.onnx_values import Const, Context, Operation, Plane, Real, Source, Unsupported, Value
+from hwgen.layers.onnx_operation import Operation, Unsupported
+from hwgen.layers.onnx_values import Const, Context, Plane, Real, Source, Value
 from hwgen.layers.requantize_onnx import Floats, Scheme
 from hwgen.numeric.rounding import Ints, ints
 from hwgen.numeric.staircase import Staircase

@@ -15,17 +15,9 @@ from numpy.typing import NDArray
 from hwgen.ir.tensor import Shape
 from hwgen.layers.onnx_levels import Whole
 from hwgen.layers.onnx_linear import MAX_IDENTITY, LinearSource
+from hwgen.layers.onnx_operation import Operation, Unsupported
 from hwgen.layers.onnx_strength import StrengthSource, strengths
-from hwgen.layers.onnx_values import (
-    Context,
-    Operation,
-    Plane,
-    Real,
-    Source,
-    Unsupported,
-    Value,
-    arranged,
-)
+from hwgen.layers.onnx_values import Context, Plane, Real, Source, Value, arranged
 from hwgen.layers.requantize_onnx import Floats, Scheme, exact_in_float32
 from hwgen.layers.scale.op import Scale
 from hwgen.numeric.rounding import Ints, ints

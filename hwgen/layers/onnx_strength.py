@@ -17,17 +17,8 @@ from hwgen.layers.onnx_elementwise import real_input
 from hwgen.layers.onnx_entry import decode
 from hwgen.layers.onnx_grid import gridded
 from hwgen.layers.onnx_logarithm import MagnitudeSource
-from hwgen.layers.onnx_values import (
-    Const,
-    Context,
-    Damaged,
-    Operation,
-    Plane,
-    PlaneSource,
-    Real,
-    Unsupported,
-    arranged,
-)
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
+from hwgen.layers.onnx_values import Const, Context, Plane, PlaneSource, Real, arranged
 from hwgen.layers.onnx_window import check_inside, kernel_shape, window
 from hwgen.layers.requantize_onnx import exact_in_float32
 from hwgen.layers.sumpool.op import SumPool

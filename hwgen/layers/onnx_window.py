@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hwgen.layers.onnx_values import Damaged, Operation, Unsupported
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
 from hwgen.layers.window import Window
 
 MAX_LENGTH = 1 << 16

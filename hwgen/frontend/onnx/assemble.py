@@ -13,7 +13,8 @@ from hwgen.frontend.onnx.edges import leave
 from hwgen.frontend.onnx.proto import Model
 from hwgen.ir.graph import Graph
 from hwgen.ir.node import IllegalNode
-from hwgen.layers.onnx_values import Context, Damaged, Operation, Unsupported, Value
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
+from hwgen.layers.onnx_values import Context, Value
 from hwgen.support.errors import ModelError, UnsupportedError
 from hwgen.support.registry import modules
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from hwgen.layers.onnx_values import Const, Context, Damaged, Operation, Unsupported, Value
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
+from hwgen.layers.onnx_values import Const, Context, Value
 from hwgen.layers.reshape.importers_onnx import dims
 
 MAX_SIZE = 4096

@@ -13,21 +13,19 @@ from hwgen.ir.graph import Graph
 from hwgen.ir.node import Node
 from hwgen.ir.tensor import HostSteps, Shape, Tensor
 from hwgen.layers.onnx_grid import gridded
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
 from hwgen.layers.onnx_values import (
     Codes,
     Const,
     Context,
-    Damaged,
     Entry,
     Grid,
     Index,
-    Operation,
     Plane,
     PlaneSource,
     Quant,
     Raw,
     Real,
-    Unsupported,
     Value,
 )
 from hwgen.layers.requantize_onnx import LIMITS, Floats, Scheme

@@ -11,19 +11,18 @@ from hwgen.frontend.onnx.proto import Port
 from hwgen.ir.graph import Graph
 from hwgen.ir.tensor import Affine, Edge, HostChain, HostSoftmax, Shape, Tensor
 from hwgen.layers.onnx_grid import gridded
+from hwgen.layers.onnx_operation import Operation, Unsupported
 from hwgen.layers.onnx_values import (
     Const,
     Context,
     Entry,
     HostTail,
     Index,
-    Operation,
     Plane,
     PlaneSource,
     Quant,
     Raw,
     Real,
-    Unsupported,
     Value,
 )
 from hwgen.layers.requantize_onnx import LIMITS, Scheme

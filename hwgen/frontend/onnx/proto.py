@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
 
-from hwgen.layers.onnx_values import Operation
+from hwgen.layers.onnx_operation import Operation
 from hwgen.numeric.ranges import Range
 from hwgen.support.errors import ModelError, UnsupportedError
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from hwgen.layers.onnx_operation import Operation, Unsupported
 from hwgen.layers.onnx_strength import channel_strength
-from hwgen.layers.onnx_values import Context, Operation, Unsupported, Value
+from hwgen.layers.onnx_values import Context, Value
 
 
 def reduce_sum(op: Operation, ctx: Context) -> Value:

@@ -16,18 +16,16 @@ from hwgen.layers.add.op import Add
 from hwgen.layers.add.tables import fit_pair_sum
 from hwgen.layers.onnx_elementwise import constant_arithmetic
 from hwgen.layers.onnx_grid import gridded, gridded_real
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
 from hwgen.layers.onnx_values import (
     Const,
     Context,
-    Damaged,
     Index,
-    Operation,
     Plane,
     PlaneSource,
     Quant,
     Real,
     Source,
-    Unsupported,
     Value,
     integer_result,
 )

@@ -11,16 +11,8 @@ import numpy as np
 
 from hwgen.layers.argmax.op import ArgMax
 from hwgen.layers.onnx_elementwise import real_input
-from hwgen.layers.onnx_values import (
-    Context,
-    Damaged,
-    Operation,
-    Plane,
-    Quant,
-    Unsupported,
-    Value,
-    settled,
-)
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
+from hwgen.layers.onnx_values import Context, Plane, Quant, Value, settled
 from hwgen.layers.requantize_onnx import Scheme
 from hwgen.numeric.staircase import from_function
 

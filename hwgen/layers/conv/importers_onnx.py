@@ -17,21 +17,9 @@ from numpy.typing import NDArray
 
 from hwgen.ir.tensor import Affine, HostChain, HostStep
 from hwgen.layers.onnx_linear import LinearSource, Weights, Zero, grouped, int32_bias, linear, weights
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
 from hwgen.layers.onnx_strength import boxed
-from hwgen.layers.onnx_values import (
-    Const,
-    Context,
-    Damaged,
-    Grid,
-    Index,
-    Operation,
-    Quant,
-    Real,
-    Unsupported,
-    Value,
-    arranged,
-    integer_result,
-)
+from hwgen.layers.onnx_values import Const, Context, Grid, Index, Quant, Real, Value, arranged, integer_result
 from hwgen.layers.onnx_window import padded, window
 from hwgen.layers.requantize_onnx import (
     Floats,

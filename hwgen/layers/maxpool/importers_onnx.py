@@ -11,17 +11,8 @@ from numpy.typing import NDArray
 from hwgen.ir.tensor import Shape, Tensor
 from hwgen.layers.maxpool.op import MaxPool
 from hwgen.layers.onnx_elementwise import real_input
-from hwgen.layers.onnx_values import (
-    Context,
-    Operation,
-    Plane,
-    PlaneSource,
-    Quant,
-    Source,
-    Unsupported,
-    Value,
-    arranged,
-)
+from hwgen.layers.onnx_operation import Operation, Unsupported
+from hwgen.layers.onnx_values import Context, Plane, PlaneSource, Quant, Source, Value, arranged
 from hwgen.layers.onnx_window import check_inside, kernel_shape, window
 from hwgen.layers.requantize_onnx import Scheme
 from hwgen.layers.window import Window

@@ -5,19 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hwgen.layers.onnx_grid import gridded_real
-from hwgen.layers.onnx_values import (
-    MAX_ZERO,
-    Context,
-    Damaged,
-    Grid,
-    Operation,
-    Plane,
-    Quant,
-    Unsupported,
-    Value,
-    arranged,
-    dequantized_real,
-)
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
+from hwgen.layers.onnx_values import MAX_ZERO, Context, Grid, Plane, Quant, Value, arranged, dequantized_real
 from hwgen.layers.onnx_window import MAX_LENGTH
 from hwgen.layers.pad.op import Pad
 from hwgen.layers.requantize_onnx import dequantize, quantize

@@ -8,18 +8,8 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from hwgen.layers.onnx_values import (
-    Codes,
-    Const,
-    Context,
-    Damaged,
-    HostTail,
-    Operation,
-    Quant,
-    Raw,
-    Unsupported,
-    Value,
-)
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
+from hwgen.layers.onnx_values import Codes, Const, Context, HostTail, Quant, Raw, Value
 
 View = Callable[[NDArray], NDArray]
 

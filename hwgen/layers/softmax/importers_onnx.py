@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from hwgen.layers.onnx_values import (
-    Context,
-    Damaged,
-    HostTail,
-    Operation,
-    Real,
-    Unsupported,
-    Value,
-    dequantized_real,
-)
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
+from hwgen.layers.onnx_values import Context, HostTail, Real, Value, dequantized_real
 
 
 def softmax(op: Operation, ctx: Context) -> Value:

@@ -9,20 +9,18 @@ import numpy as np
 from hwgen.layers import onnx_logarithm
 from hwgen.layers.onnx_elementwise import constant_arithmetic, per_row, real_input
 from hwgen.layers.onnx_logarithm import combined
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
 from hwgen.layers.onnx_products import scaled
 from hwgen.layers.onnx_values import (
     Codes,
     Const,
     Context,
-    Damaged,
     Fused,
     HostTail,
-    Operation,
     Plane,
     Quant,
     Raw,
     Real,
-    Unsupported,
     Value,
     dequantized_real,
     quantized,

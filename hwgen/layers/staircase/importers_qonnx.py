@@ -18,20 +18,8 @@ from hwgen.ir.tensor import HostChain
 from hwgen.layers.onnx_elementwise import per_row, real_input, widened
 from hwgen.layers.onnx_grid import even
 from hwgen.layers.onnx_levels import decided
-from hwgen.layers.onnx_values import (
-    MAX_ZERO,
-    Codes,
-    Const,
-    Context,
-    Damaged,
-    Operation,
-    PlaneSource,
-    Raw,
-    Real,
-    Unsupported,
-    Value,
-    settled,
-)
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
+from hwgen.layers.onnx_values import MAX_ZERO, Codes, Const, Context, PlaneSource, Raw, Real, Value, settled
 from hwgen.layers.requantize_onnx import Chain, Floats, Scheme
 from hwgen.layers.requantize_qonnx import (
     ROUNDINGS,

@@ -19,18 +19,16 @@ from numpy.typing import NDArray
 
 from hwgen.ir.node import IllegalNode
 from hwgen.ir.tensor import Shape, Tensor
+from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
 from hwgen.layers.onnx_strength import boxed, channel_strength
 from hwgen.layers.onnx_values import (
     Context,
-    Damaged,
     Grid,
     Index,
-    Operation,
     Plane,
     Quant,
     Real,
     Source,
-    Unsupported,
     Value,
     arranged,
     integer_result,
