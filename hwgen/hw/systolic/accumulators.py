@@ -35,7 +35,9 @@ class Accumulators(wiring.Component):
             raise ValueError(f"accumulators: read_latency is 1 or 2, not {read_latency}")
         self.geometry, self.target, self.read_latency = geometry, target, read_latency
         self.spread = read_latency - 1  # registers between what is read and the adders
-        self.distance = self.settled = read_latency + self.spread + 2
+        #: A register between the adders and the choice of the larger one.
+        self.apart = int(self.spread and geometry.maximum)
+        self.distance = self.settled = read_latency + self.spread + self.apart + 2
         total = (CODES[geometry.code].product * geometry.rows).width
         if geometry.dataflow == "output":  # its sums are those of all passes
             total = geometry.accumulator
@@ -63,8 +65,8 @@ class Accumulators(wiring.Component):
         maximum = self.maximum if self.geometry.maximum else C(0, 1)
         about = Cat(self.bank, self.index, self.first, self.widen, maximum)
         there = self.read_latency + self.spread  # clocks from an update to its adders
-        fills = [fill, *_later(m, fill, there + 1, reset=True)]
-        abouts = [about, *_later(m, about, there + 1)]
+        fills = [fill, *_later(m, fill, there + self.apart + 1, reset=True)]
+        abouts = [about, *_later(m, about, there + self.apart + 1)]
         sums = [self.sums.as_value(), *_later(m, self.sums.as_value(), there)][-1]
         word = Signal(self.width, name="updated", reset_less=True)
         words = [self._bank(m, number, fills[0], fills[-1], abouts[-1], word) for number in range(2)]
@@ -79,8 +81,9 @@ class Accumulators(wiring.Component):
         *_, widen, _ = self._parts(abouts[self.read_latency])
         base = self._widened(acc, widen)
         base = [base, *_later(m, base, self.spread)][-1]
-        _, _, first, _, maximum = self._parts(abouts[there])
-        m.d.sync += word.eq(self._updated(base, sums, first, maximum))
+        _, _, first, *_ = self._parts(abouts[there])
+        *_, maximum = self._parts(abouts[there + self.apart])
+        m.d.sync += word.eq(self._updated(m, base, sums, first, maximum))
 
         chosen = Signal(reset_less=True)  # bank of the last read
         with m.If(self.read_enable):
@@ -98,17 +101,21 @@ class Accumulators(wiring.Component):
         columns = [word.word_select(column, bits) for column in range(self.geometry.columns)]
         return Cat(Mux(widen, Cat(C(0, WIDEN), acc)[:bits], acc) for acc in columns)
 
-    def _updated(self, word: Value, sums: Value, first: Value, maximum: Value) -> Value:
+    def _updated(self, m: Module, word: Value, sums: Value, first: Value, maximum: Value) -> Value:
         """The columns after an update; word: 0 if `first`."""
         bits, columns = self.geometry.accumulator, self.geometry.columns
         result = []
         for column in range(columns):
             base = word.word_select(column, bits).as_signed()
             each = sums.word_select(column, len(sums) // columns).as_signed()
-            total = (base + each)[:bits]
+            total: Value = (base + each)[:bits]
             if self.geometry.maximum:
-                kept = Mux(first | (base < each), each, base)
-                total = Mux(maximum, kept, total)[:bits]
+                larger = first | (base < each)
+                parts = Cat(larger, total, base, each)
+                parts = [parts, *_later(m, parts, self.apart)][-1]
+                larger, total = parts[0], parts[1 : 1 + bits]
+                base, each = parts[1 + bits : 1 + 2 * bits].as_signed(), parts[1 + 2 * bits :].as_signed()
+                total = Mux(maximum, Mux(larger, each, base), total)[:bits]
             result.append(total)
         return Cat(result)
 
