@@ -49,14 +49,20 @@ class Stream:
 
 @dataclass(eq=False)
 class Chunk:
-    """Blocks first .. first + count - 1 of a job, `words` weight words, used for `clocks`."""
+    """Blocks first .. first + count - 1 of a job, its chunk `number`: weight words, used for `clocks`."""
 
     name: str
     job: Job
+    number: int
     first: int
     count: int
     words: int
     clocks: int
+
+    def joined(self, other: Chunk) -> Chunk:
+        """This chunk and the one behind it."""
+        words, clocks = self.words + other.words, self.clocks + other.clocks
+        return replace(self, count=self.count + other.count, words=words, clocks=clocks)
 
     @property
     def data(self) -> bytes:
@@ -90,7 +96,7 @@ def _climbed(plan: _Plan, spare: int) -> _Plan:
     """The plan with one chunk after the other staying or not, as long as that saves clocks."""
     while plan.stalls:
         best = plan
-        for index in range(len(plan.chunks)):
+        for index in range(len(plan.pieces)):
             other = plan.but(index)
             if other is not None and other.stalls < best.stalls and other.words() <= spare:
                 best = other
@@ -107,10 +113,10 @@ def _cut(name: str, job: Job, array: Array, most: int) -> list[Chunk]:
     pieces = -(-blocks // max(most // block, 1))
     size = -(-blocks // pieces)
     clocks = sum(estimate(run, array) for run in job.runs)
-    chunks = []
+    chunks: list[Chunk] = []
     for first in range(0, blocks, size):
         count = min(size, blocks - first)
-        chunks.append(Chunk(name, job, first, count, count * block, clocks * count // blocks))
+        chunks.append(Chunk(name, job, len(chunks), first, count, count * block, clocks * count // blocks))
     return chunks
 
 
@@ -120,6 +126,8 @@ def _plans(jobs: dict[str, Job], whole: Sequence[Chunk], array: Array, head: int
         lambda chunks: sorted(range(len(chunks)), reverse=True),
         lambda chunks: sorted(range(len(chunks)), key=lambda i: -chunks[i].words / max(chunks[i].clocks, 1)),
         lambda chunks: list(range(len(chunks))),
+        lambda chunks: sorted(range(len(chunks)), key=lambda i: (chunks[i].number - i, i)),
+        lambda chunks: sorted(range(len(chunks)), key=lambda i: (chunks[i].number - i, i % 2, i)),
     )
     for split in SPLITS:
         for step in range(1, RINGS + 1):
@@ -139,8 +147,20 @@ def _plans(jobs: dict[str, Job], whole: Sequence[Chunk], array: Array, head: int
 class _Plan:
     """One choice, played through: when each chunk is loaded, and how long the array waits for it."""
 
-    def __init__(self, array: Array, chunks: Sequence[Chunk], kept: set[int], ring: int, head: int) -> None:
-        self.array, self.chunks, self.kept, self.ring = array, chunks, kept, ring
+    def __init__(self, array: Array, pieces: Sequence[Chunk], held: set[int], ring: int, head: int) -> None:
+        """Pieces that are held and follow each other in a layer are one chunk."""
+        self.array, self.pieces, self.held, self.ring = array, pieces, held, ring
+        self.chunks: list[Chunk] = []
+        self.kept: set[int] = set()
+        for index, piece in enumerate(pieces):
+            stays, last = index in held, len(self.chunks) - 1
+            if stays and last in self.kept and self.chunks[last].name == piece.name:
+                self.chunks[last] = self.chunks[last].joined(piece)
+                continue
+            if stays:
+                self.kept.add(len(self.chunks))
+            self.chunks.append(piece)
+        chunks, kept = self.chunks, self.kept
         self.head = head
         self.base = array.weight_words - ring  # the ring's first word
         self.word = FLASH_CLOCKS * array.columns
@@ -163,29 +183,19 @@ class _Plan:
 
     def but(self, index: int) -> _Plan | None:
         """The plan in which one chunk stays that does not now, or not; None if the ring is too small."""
-        kept = self.kept ^ {index}
-        ring = self.array.weight_words - sum(self.chunks[i].words for i in kept)
-        if any(chunk.words > ring for i, chunk in enumerate(self.chunks) if i not in kept):
+        held = self.held ^ {index}
+        ring = self.array.weight_words - sum(self.pieces[i].words for i in held)
+        if any(piece.words > ring for i, piece in enumerate(self.pieces) if i not in held):
             return None
-        return _Plan(self.array, self.chunks, kept, ring, self.head) if ring >= 0 else None
+        return _Plan(self.array, self.pieces, held, ring, self.head) if ring >= 0 else None
 
     def words(self) -> int:
         """Program words beyond those of one set of Runs a layer."""
         actions = [a for each in (self.first, *self.before) for a in each]
-        cut = sum(len(group[0].job.runs) for group in self._groups())
+        cut = sum(len(chunk.job.runs) for chunk in self.chunks)
         once = sum(len(chunk.job.runs) for chunk in self.chunks if chunk.first == 0)
         loads = sum(a is not None for a in actions)
         return (cut - once) * RUN_WORDS + loads * LOAD_WORDS + (len(actions) - loads) * WAIT_WORDS
-
-    def _groups(self) -> list[list[Chunk]]:
-        """Chunks that stay and follow each other in a layer are one."""
-        groups: list[list[Chunk]] = []
-        for index, chunk in enumerate(self.chunks):
-            if groups and index in self.kept and index - 1 in self.kept and groups[-1][0].name == chunk.name:
-                groups[-1].append(chunk)
-            else:
-                groups.append([chunk])
-        return groups
 
     def _await(self, index: int) -> None:
         """Before a chunk is used: it has been loaded."""
@@ -270,17 +280,12 @@ class _Plan:
 
         resident = b""
         runs: dict[str, list[Instruction]] = {}
-        index = 0
-        for group in self._groups():
-            chunk = group[0]
+        for index, chunk in enumerate(self.chunks):
             if index in self.kept:
                 place = len(resident) // self.array.columns
-                resident += b"".join(each.data for each in group)
+                resident += chunk.data
             else:
                 place = self.place[index]
-            actions = [a for each in self.before[index : index + len(group)] for a in each]
-            count = sum(each.count for each in group)
-            joined = replace(chunk, count=count)
-            runs.setdefault(chunk.name, []).extend([*written(actions), *joined.runs(place)])
-            index += len(group)
+            made = [*written(self.before[index]), *chunk.runs(place)]
+            runs.setdefault(chunk.name, []).extend(made)
         return Stream(resident, b"".join(later), written(self.first), runs, self.stalls)
