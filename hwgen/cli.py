@@ -32,7 +32,10 @@ def _board_options(command: Any) -> Any:
     for option in (
         click.option("--board", default="ulx3s-85f", show_default=True, help="See `hwgen boards`."),
         click.option(
-            "--engine", type=click.Choice(pipeline.ENGINES), default="stream", show_default=True,
+            "--engine",
+            type=click.Choice(pipeline.ENGINES),
+            default="stream",
+            show_default=True,
             help="A unit a layer, or one array for all layers in turn.",
         ),
         click.option(
@@ -72,11 +75,7 @@ def generate(as_json: bool, **options: Any) -> None:
     """Verilog, manifest.json and a test bench."""
     design = _design(as_json, options)
     result = _finish(design, design.generate())
-    click.echo(
-        json.dumps(result, indent=2)
-        if as_json
-        else f"written to {design.folder}"
-    )
+    click.echo(json.dumps(result, indent=2) if as_json else f"written to {design.folder}")
 
 
 @cli.command()

@@ -15,8 +15,8 @@ class Drain(wiring.Component):
     """Reads what is stored of every complete block: GROUP clocks an output, the groups side by side.
 
     filled: number, modulo 4, of complete blocks; drained: of those read out. d0, d1: counts less one and
-    index moves, constant during a RUN. read, index, bank: of the accumulators, whose word is there `latency` clocks
-    later, for GROUP clocks; column, block: of the sum that goes to each quantiser in the clock `valid`.
+    index moves, constant during a RUN. read, index, bank: of the accumulators, whose word is there `latency`
+    clocks later, for GROUP clocks; column, block: of the sum that goes to each quantiser in a clock `valid`.
 
     A block begins one clock after it is filled or after the one before it has been read out.
     """
@@ -71,8 +71,8 @@ class Store(wiring.Component):
     """Words for the activations: where they go, and which of three sources they come from.
 
     begin: an instruction that writes begins (address o, loops d0, d1 and, with `blocks`, b, t). quantised: a
-    byte of each group, GROUP of them in as many clocks (not necessarily one after the other) make a word. filling:
-    words of `value`, one a clock. put, word: a word of the input stream.
+    byte of each group, GROUP of them in as many clocks (not necessarily one after the other) make a word.
+    filling: words of `value`, one a clock. put, word: a word of the input stream.
     write, address, data: of the memory, always taken at once. busy: words remain to be written; ending: the
     next one is the last.
     """

@@ -85,11 +85,11 @@ class Packer(wiring.Component):
 
 
 class Unpacker(wiring.Component):
-    """Bytes of words: for n1, for n0: the word at the loops' address; of a round of n1 the first `take` bytes.
+    """Bytes of words, for n1, n0: the word at the loops' address; of a round of n1 the first `take` bytes.
 
-    begin: starts, as the loops do; busy: until the last byte is taken. advance: of the loops; ending: they are
-    in the last round. read: of the memory at the loops' address, whose word comes `latency` clocks later.
-    A byte a clock, and latency + 1 clocks a word.
+    begin: starts, as the loops do; busy: until the last byte is taken. advance: of the loops; ending:
+    they are in the last round. read: of the memory at the loops' address, whose word comes `latency`
+    clocks later. A byte a clock, and latency + 1 clocks a word.
     """
 
     def __init__(self, *, geometry: Array, latency: int) -> None:

@@ -27,10 +27,10 @@ class Issue(wiring.Component):
     number, modulo 4, of blocks whose accumulators have been read out.
 
     walk: the loops n0 and n1 begin for a Give, which advances them; walked: they are in their last round.
-    read, address: an activation word is read. stepped: a step is issued; one without a word is a bubble, which
-    carries the sums before it out of the array. swap, about: what goes with the step. busy: steps remain.
-    pass_last, block_last, tile_last: with `swap`: it begins the block's last pass, is of a tile's last block,
-    of the last tile.
+    read, address: an activation word is read. stepped: a step is issued; one without a word is a bubble,
+    which carries the sums before it out of the array. swap, about: what goes with the step. busy: steps
+    remain. pass_last, block_last, tile_last: with `swap`: it begins the block's last pass, is of a tile's
+    last block, of the last tile.
 
     A pass begins when its weights are there, when at least `spacing` steps have passed since the pass before
     began, and its block only when the accumulator bank is free. Within a pass only `blocked` stops the steps.

@@ -21,7 +21,8 @@ from hwgen.program.instructions import (
 )
 
 FIELDS = Run.operands()
-#: Which register takes an instruction's first field; its others follow. Loops that several share lie in one place.
+#: Which register takes an instruction's first field; its others follow. Loops that several share lie in one
+#: place.
 FIRST = {Run: "o", Take: "o", Fill: "o", Give: "x", Load: "p0_delta", Wait: "o", End: "o"}
 #: Bits of a register where Run alone would want fewer: Give's `take` lies in p0_count.
 WIDE = {"p0_count": WORD}
