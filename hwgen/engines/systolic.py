@@ -20,7 +20,7 @@ from hwgen.support.errors import UsageError
 from hwgen.targets import Target
 from hwgen.targets.resources import Resources
 
-FIRST_LOADED = 40  # clocks of a Load before the first word's first nibble is asked for
+FIRST_LOADED, LOAD_ENDS = 30, 6  # clocks: of hw.systolic.loader, flash at a nibble a clock
 BYTE = Range(-128, 127)
 IMAGE_FILE = "image.hex"  # in the folder where a simulation runs
 _SIMULATED_FLASH = 1 << 21  # bytes from `base` on
@@ -54,8 +54,9 @@ def latencies(array: Array, target: Target) -> Latencies:
         array=systolic.latency,
         spread=systolic.spread,
         spacing=max(array.rows + systolic.spread, sums.distance),
-        load=FIRST_LOADED + 8 * array.columns // 4,
+        load=FIRST_LOADED + 8 * (array.columns // 4 - 1),
         word=8 * array.columns // 4,
+        loaded=LOAD_ENDS,
     )
 
 

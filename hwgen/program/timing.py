@@ -20,7 +20,7 @@ class Latencies:
 
     In clocks: activations, weights: from read to data. settled: from a block's last sums to their bank being
     readable. sums: from the read of a bank to its data. quantiser. load: from a Load's start to its first
-    word; word: between its words. In steps: array: from a word to its sums. spread: from a word to the first
+    word; word: between its words; loaded: from its last word to its end. In steps: array: from a word to its sums. spread: from a word to the first
     row. spacing: least between the first steps of two passes.
     """
 
@@ -34,6 +34,7 @@ class Latencies:
     spacing: int
     load: int
     word: int
+    loaded: int = 1
 
 
 @dataclass
@@ -55,11 +56,13 @@ def clocks(program: Sequence[Instruction], array: Array, latencies: Latencies) -
     """
     spent: list[Spent] = []
     now, loaded = 0, 0  # when the next instruction is read; when the load under way ends
+    arrivals = range(0)  # clocks in which the load under way writes weights
     for instruction in program:
         start = now + (1 if isinstance(instruction, End) else 3 + len(instruction.operands()))
         entry = Spent(instruction, 0)
         if isinstance(instruction, Run):
-            busy = _Run(instruction, array, latencies).play(entry)
+            taken = _moved(arrivals, start) if array.shared_weights else range(0)
+            busy = _Run(instruction, array, latencies, taken).play(entry)
             end = start + busy + 1
         elif isinstance(instruction, Take):
             words = instruction.d0_count * instruction.d1_count
@@ -71,7 +74,9 @@ def clocks(program: Sequence[Instruction], array: Array, latencies: Latencies) -
             end = start + words * (latencies.activations + 1) + instruction.take * instruction.n1_count + 2
         elif isinstance(instruction, Load):
             start = max(start, loaded + 1)
-            loaded = start + latencies.load + (instruction.words - 1) * latencies.word
+            first = start + latencies.load
+            arrivals = range(first, first + instruction.words * latencies.word, latencies.word)
+            loaded = arrivals[-1] + latencies.loaded
             end = start
         elif isinstance(instruction, Wait):
             end = max(start, loaded + 1)
@@ -82,11 +87,16 @@ def clocks(program: Sequence[Instruction], array: Array, latencies: Latencies) -
     return spent
 
 
+def _moved(clocks: range, start: int) -> range:
+    return range(clocks.start - start, clocks.stop - start, clocks.step)
+
+
 class _Run:
     """One RUN, clock by clock where something can happen, pass by pass where nothing does."""
 
-    def __init__(self, run: Run, array: Array, latencies: Latencies) -> None:
+    def __init__(self, run: Run, array: Array, latencies: Latencies, taken: range) -> None:
         self.run, self.array, self.latencies = run, array, latencies
+        self.taken = taken  # clocks in which the weight memory is written
         self.steps = 0  # all so far, bubbles too
         self.writes: list[int] = []  # clocks in which words are written
         self.next_write = 0
@@ -96,9 +106,7 @@ class _Run:
         self.swap_step = 0  # number of the first step with the weights in the array
         self.swap_clocks: list[int] = []  # clocks of the steps from there on that change weights
         self.feeding = 0  # clock after which the feeder may read the next rows
-        self.full: int | None = (
-            PARAMETER_WORDS + array.rows + 1
-        )  # clock from which the next weights are there
+        self.full: int | None = self._read(0, PARAMETER_WORDS + array.rows) + 1  # the next weights are there
 
     def play(self, entry: Spent) -> int:
         """Clock in which `busy` is low again."""
@@ -184,15 +192,23 @@ class _Run:
     def _took(self, clock: int, last_pass: bool, ends: bool) -> None:
         """The array takes its weights with the step of this clock; the feeder goes on to the next."""
         self.swap_step, self.swap_clocks = self.steps, []
-        self.feeding = clock + PARAMETER_WORDS * last_pass
+        self.feeding = self._read(clock, PARAMETER_WORDS * last_pass)
         self.full = -1 if ends else None
 
     def _feed(self) -> None:
         """Row r is read when `spread` + r + 1 steps have been made with the weights before it."""
         read = self.feeding
         for stepped in self.swap_clocks[self.latencies.spread :]:
-            read = max(read, stepped + self.latencies.activations) + 1
+            read = self._read(max(read, stepped + self.latencies.activations), 1)
         self.full = read + 1
+
+    def _read(self, clock: int, words: int) -> int:
+        """The clock in which the last of `words` weight words is read, the first one after `clock`."""
+        for _ in range(words):
+            clock += 1
+            while clock in self.taken:
+                clock += 1
+        return clock
 
     def _settled(self, clock: int) -> None:
         """A block's last sums enter its bank in this clock; when it is read out and its words are written."""

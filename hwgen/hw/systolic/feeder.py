@@ -15,7 +15,7 @@ class Feeder(wiring.Component):
 
     begin: a RUN begins at weight word `w`. took: the array begins a pass (`Issue.swap`) now; pass_last,
     block_last, tile_last, hold go with it. step: the array makes a step; swapped: with the weights of `took`.
-    read, address: of the weight memory; arrived: its word comes `latency` clocks later, with `load` and
+    blocked: the memory is taken in this clock. read, address: of the weight memory; its word comes `latency` clocks later, with `load` and
     `row` (a row of the array's shadow registers), or `parameter` and `word` of block `block` (modulo 4).
     full: the next pass's weights are in the shadow registers or will be before the step that is issued now.
 
@@ -26,7 +26,7 @@ class Feeder(wiring.Component):
         self.geometry, self.latency, self.spread = geometry, latency, spread
         super().__init__(
             {
-                "begin": In(1), "w": In(16), "hold": In(1),
+                "begin": In(1), "w": In(16), "hold": In(1), "blocked": In(1),
                 "took": In(1), "pass_last": In(1), "block_last": In(1), "tile_last": In(1),
                 "step": In(1), "swapped": In(1),
                 "read": Out(1), "address": Out(16),
@@ -57,12 +57,12 @@ class Feeder(wiring.Component):
                 m.d.sync += [self.address.eq(self.w), number.eq(0)]
                 m.next = "PARAMETERS"
             with m.State("PARAMETERS"):
-                m.d.comb += parameters.eq(1)
-                with m.If(number == PARAMETER_WORDS - 1):
+                m.d.comb += parameters.eq(~self.blocked)
+                with m.If(parameters & (number == PARAMETER_WORDS - 1)):
                     m.d.sync += [number.eq(0), block.eq(block + 1)]
                     m.next = "ROWS"
             with m.State("ROWS"):
-                m.d.comb += weights.eq(age > number + self.spread)
+                m.d.comb += weights.eq((age > number + self.spread) & ~self.blocked)
                 with m.If(weights & (number == rows - 1)):
                     m.d.sync += number.eq(0)
                     m.next = "FULL"

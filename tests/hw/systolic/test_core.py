@@ -112,6 +112,6 @@ def test_programs(name, monkeypatch):
         assert steady == 2 * wanted
         assert simulate(image, x, frames=1, busy=0.6)[0] == wanted
         if name != "load":  # the stand-in for the loader has its own clocks
-            known = replace(latencies(image.array, GENERIC), load=CLOCKS_A_WORD, word=CLOCKS_A_WORD)
+            known = replace(latencies(image.array, GENERIC), load=CLOCKS_A_WORD, word=CLOCKS_A_WORD, loaded=1)
             spent = sum(each.clocks for each in clocks(image.program, image.array, known))
             assert times[image.outputs] - times[0] == spent
