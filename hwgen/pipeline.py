@@ -79,11 +79,9 @@ def compile(
     """
     net = net if isinstance(net, Net) else load(net)
     chosen = boards.load(board)
-    clock = chosen.toolchain.clock_mhz if clock is None else clock
-    fill = chosen.toolchain.fill if fill is None else fill
-    for name, value, limit in (("clock", clock, 400.0), ("fps", fps, 1e9), ("fill", fill, 1.0)):
+    for option, value, limit in (("clock", clock, 400.0), ("fps", fps, 1e9), ("fill", fill, 1.0)):
         if value is not None and not 0 < value <= limit:
-            raise UsageError(f"--{name} must be above 0 and at most {limit:g}, not {value:g}")
+            raise UsageError(f"--{option} must be above 0 and at most {limit:g}, not {value:g}")
     if engine not in ENGINES:
         raise UsageError(f"no engine {engine!r}", where="--engine", hint=f"there are {', '.join(ENGINES)}")
     name = identifier(net.name)
@@ -93,6 +91,8 @@ def compile(
         if fps is not None:
             raise UsageError("--fps is for the stream engine: an array is as fast as it is", where="--fps")
         return systolic.plan(net, chosen, clock, folder, progress)
+    clock = chosen.toolchain.clock_mhz if clock is None else clock
+    fill = chosen.toolchain.fill if fill is None else fill
     graph = run_passes(net.graph)
     stream.check(graph)
     target = target_of(chosen.family)

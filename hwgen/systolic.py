@@ -30,6 +30,7 @@ from hwgen.flow import pnr, synth
 from hwgen.flow.board import Board
 from hwgen.flow.flash import IMAGE
 from hwgen.golden.run import execute
+from hwgen.hw.flashpads import flash_pads
 from hwgen.net import Net
 from hwgen.passes.run import run_passes
 from hwgen.plan.systolic.lower import Lowered, lower
@@ -45,9 +46,10 @@ from hwgen.verify.result import RtlMismatch, VerifyResult
 from hwgen.verify.rtl import Waveform, verify_rtl
 
 
-def plan(net: Net, board: Board, clock_mhz: float, folder: Path, progress: Progress) -> SystolicDesign:
+def plan(net: Net, board: Board, clock_mhz: float | None, folder: Path, progress: Progress) -> SystolicDesign:
     """Compile a network for a board's array. UnsupportedError lists all that it cannot do."""
     array = engine.geometry(board.budget, board.name)
+    clock_mhz = engine.clock_mhz(array) if clock_mhz is None else clock_mhz
     lowered = lower(run_passes(net.graph, "systolic"), array)
     if len(lowered.graph.inputs) != 1 or len(lowered.outputs) != 1:
         raise UsageError("the systolic engine takes models with one input and one output", where=net.name)
@@ -69,17 +71,19 @@ class SystolicDesign:
         self.array = self.lowered.image.array
         self.target = target_of(self.board.family)
         self.name = f"systolic_{self.array.rows}x{self.array.columns}"
+        self.divide = flash_pads(self.board.family, self.clock_mhz * 1e6).divide
 
     @cached_property
     def verilog(self) -> str:
         """Verilog of the engine, with its flash as an instance of sim/models/QuadFlash.v."""
         self.progress("writing Verilog", None)
-        return to_verilog(engine.SimulatedEngine(self.array, self.target), self.name)
+        return to_verilog(engine.SimulatedEngine(self.array, self.target, self.divide), self.name)
 
     @cached_property
     def spent(self) -> list[Spent]:
         """Predicted clocks of every instruction."""
-        return clocks(self.lowered.image.program, self.array, engine.latencies(self.array, self.target))
+        known = engine.latencies(self.array, self.target, self.divide)
+        return clocks(self.lowered.image.program, self.array, known)
 
     @property
     def interval(self) -> int:

@@ -25,13 +25,16 @@ BYTE = Range(-128, 127)
 IMAGE_FILE = "image.hex"  # in the folder where a simulation runs
 _SIMULATED_FLASH = 1 << 21  # bytes from `base` on
 
-#: Arrays from large to small, with what they need of a chip beside LUTs: DSPs, block RAMs, single port RAMs.
-_ARRAYS = ((ECP5_85F, Resources(dsp=144, bram=150)), (UP5K, Resources(dsp=8, bram=24, spram=4)))
+#: Arrays from large to small, with what they need of a chip beside LUTs, and the clock that they are routed at.
+_ARRAYS = (
+    (ECP5_85F, Resources(dsp=144, bram=150), 100.0),
+    (UP5K, Resources(dsp=8, bram=25, spram=4), 30.0),
+)
 
 
 def geometry(budget: Resources, where: str) -> Array:
     """The array for a chip. UsageError for one that has no place for any."""
-    for array, needs in _ARRAYS:
+    for array, needs, _ in _ARRAYS:
         if all(getattr(budget, name) >= getattr(needs, name) for name in ("dsp", "bram", "spram")):
             return array
     raise UsageError(
@@ -41,8 +44,13 @@ def geometry(budget: Resources, where: str) -> Array:
     )
 
 
-def latencies(array: Array, target: Target) -> Latencies:
-    """What `program.timing` must know of the hardware."""
+def clock_mhz(array: Array) -> float:
+    """The clock that a board with this array gets if nobody says."""
+    return next(clock for known, _, clock in _ARRAYS if known == array)
+
+
+def latencies(array: Array, target: Target, divide: int = 1) -> Latencies:
+    """What `program.timing` must know of the hardware. divide: clocks a nibble of the flash."""
     systolic = array_of(array)(geometry=array, target=target)
     sums = Accumulators(geometry=array, target=target, read_latency=sums_latency(array))
     return Latencies(
@@ -54,8 +62,8 @@ def latencies(array: Array, target: Target) -> Latencies:
         array=systolic.latency,
         spread=systolic.spread,
         spacing=max(array.rows + systolic.spread, sums.distance),
-        load=FIRST_LOADED + 8 * (array.columns // 4 - 1),
-        word=8 * array.columns // 4,
+        load=(FIRST_LOADED - 3) * divide + 3 + 8 * divide * (array.columns // 4 - 1),
+        word=8 * divide * array.columns // 4,
         loaded=LOAD_ENDS,
     )
 
@@ -63,8 +71,9 @@ def latencies(array: Array, target: Target) -> Latencies:
 class SimulatedEngine(wiring.Component):
     """The engine with a flash that reads IMAGE_FILE (`image_text`); streams of bytes, a lane wide."""
 
-    def __init__(self, array: Array, target: Target) -> None:
-        self.core = SystolicCore(geometry=array, target=target, loader=Loader(geometry=array))
+    def __init__(self, array: Array, target: Target, divide: int = 1) -> None:
+        loader = Loader(geometry=array, divide=divide)
+        self.core = SystolicCore(geometry=array, target=target, loader=loader)
         super().__init__({"i": In(lanes_stream(BYTE, 1)), "o": Out(lanes_stream(BYTE, 1))})
 
     def elaborate(self, platform: object) -> Module:

@@ -20,8 +20,8 @@ class Latencies:
 
     In clocks: activations, weights: from read to data. settled: from a block's last sums to their bank being
     readable. sums: from the read of a bank to its data. quantiser. load: from a Load's start to its first
-    word; word: between its words; loaded: from its last word to its end. In steps: array: from a word to its sums. spread: from a word to the first
-    row. spacing: least between the first steps of two passes.
+    word; word: between its words; loaded: from its last word to its end. In steps: array: from a word to its
+    sums. spread: from a word to the first row. spacing: least between the first steps of two passes.
     """
 
     activations: int
