@@ -1,4 +1,4 @@
-"""The systolic engine on a chip: which array it gets, its latencies, and the engine with its flash simulated."""
+"""The systolic engine on a chip: which array it gets, its latencies; the engine with its flash simulated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BYTE = Range(-128, 127)
 IMAGE_FILE = "image.hex"  # in the folder where a simulation runs
 _SIMULATED_FLASH = 1 << 21  # bytes from `base` on
 
-#: Arrays from large to small, with what they need of a chip beside LUTs, and the clock that they are routed at.
+#: Arrays from large to small, what they need of a chip beside LUTs, and the clock that they are routed at.
 _ARRAYS = (
     (ECP5_85F, Resources(dsp=144, bram=150), 100.0),
     (UP5K, Resources(dsp=8, bram=25, spram=4), 30.0),

@@ -1,4 +1,4 @@
-"""Weights on their way from memory to the array, parameters to the quantisers: one pass ahead of the steps."""
+"""Weights from memory to the array, parameters to the quantisers, one pass ahead of the steps."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ class Feeder(wiring.Component):
 
     begin: a RUN begins at weight word `w`. took: the array begins a pass (`Issue.swap`) now; pass_last,
     block_last, tile_last, hold go with it. step: the array makes a step; swapped: with the weights of `took`.
-    blocked: the memory is taken in this clock. read, address: of the weight memory; its word comes `latency` clocks later, with `load` and
-    `row` (a row of the array's shadow registers), or `parameter` and `word` of block `block` (modulo 4).
+    blocked: the memory is taken in this clock. read, address: of the weight memory; its word comes `latency`
+    clocks later, with `load` and `row` (a row of the array's shadow registers), or `parameter` and `word` of
+    block `block` (modulo 4).
     full: the next pass's weights are in the shadow registers or will be before the step that is issued now.
 
     Row r of the shadow registers is free again `spread` + r + 1 steps after the pass before it began.
