@@ -42,7 +42,7 @@ def network(seed: int, layers: tuple[str, ...] = LAYERS) -> Graph:
     return builder.done()
 
 
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", range(5))
 @pytest.mark.parametrize("name", ARRAYS)
 def test_random_networks_are_exact(name: str, part: int) -> None:
     for seed in range(15 * part, 15 * part + 15):
