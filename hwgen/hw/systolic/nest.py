@@ -40,13 +40,12 @@ class Nest(wiring.Component):
         move: Value = getattr(self, f"delta{self.levels - 1}")
         inner: Value | int = 1  # all loops inside this one are in their last round
         for level, last in enumerate(self.lasts()):
-            left = Signal(COUNT_BITS, name=f"left{level}")
-            count = getattr(self, f"count{level}")
-            m.d.comb += last.eq(left == 0)
-            with m.If(self.begin):
-                m.d.sync += left.eq(count)
-            with m.Elif(self.advance & inner):
-                m.d.sync += left.eq(Mux(last, count, left - 1))
+            left, count = Signal(COUNT_BITS, name=f"left{level}"), getattr(self, f"count{level}")
+            following = Signal(COUNT_BITS, name=f"following{level}")
+            flag = Signal(name=f"is_last{level}", init=1)  # a register: much hangs on it
+            m.d.comb += [last.eq(flag), following.eq(Mux(self.begin | last, count, left - 1))]
+            with m.If(self.begin | (self.advance & inner)):
+                m.d.sync += [left.eq(following), flag.eq(following == 0)]
             inner = last & inner
         for level in reversed(range(self.levels - 1)):
             move = Mux(getattr(self, f"last{level}"), move, getattr(self, f"delta{level}"))

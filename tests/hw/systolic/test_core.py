@@ -14,7 +14,8 @@ from amaranth.sim import Simulator
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2] / "program"))
 
-import test_model as programs
+import test_model
+import test_model_refusals
 from engine_cases import SMALL, WIDE
 from preloaded import CLOCKS_A_WORD, Preloaded
 
@@ -83,21 +84,21 @@ def recorded(monkeypatch, test, *arguments) -> list[tuple[Image, np.ndarray]]:
 
 DUAL = replace(WIDE, shared_activations=False, shared_weights=False)
 CASES = {
-    "convolution": (programs.test_convolution, SMALL, True, True),
-    "convolution, 8x4": (programs.test_convolution, WIDE, False, True),
-    "convolution, two ports": (programs.test_convolution, DUAL, True, False),
-    "convolution, 8x8": (programs.test_convolution, replace(WIDE, columns=8), True, True),
-    "outputs stay": (programs.test_convolution, replace(SMALL, dataflow="output"), True, True),
-    "outputs stay, 8x4": (programs.test_convolution, replace(WIDE, dataflow="output"), True, True),
-    "depthwise": (programs.test_depthwise, SMALL),
-    "depthwise, 8x4": (programs.test_depthwise, WIDE),
-    "hold": (programs.test_average_pool_holds_its_weights,),
-    "maximum": (programs.test_maximum_pool,),
-    "widen": (programs.test_addition_by_two_digits_of_weights,),
-    "take": (programs.test_take_makes_halos_and_rows_of_words,),
-    "give": (programs.test_give_takes_the_first_bytes_of_each_run,),
-    "load": (programs.test_load_then_wait_then_run,),
-    "output over input": (programs.test_output_over_input_that_no_later_block_reads,),
+    "convolution": (test_model.test_convolution, SMALL, True, True),
+    "convolution, 8x4": (test_model.test_convolution, WIDE, False, True),
+    "convolution, two ports": (test_model.test_convolution, DUAL, True, False),
+    "convolution, 8x8": (test_model.test_convolution, replace(WIDE, columns=8), True, True),
+    "outputs stay": (test_model.test_convolution, replace(SMALL, dataflow="output"), True, True),
+    "outputs stay, 8x4": (test_model.test_convolution, replace(WIDE, dataflow="output"), True, True),
+    "depthwise": (test_model.test_depthwise, SMALL),
+    "depthwise, 8x4": (test_model.test_depthwise, WIDE),
+    "hold": (test_model.test_average_pool_holds_its_weights,),
+    "maximum": (test_model.test_maximum_pool,),
+    "widen": (test_model.test_addition_by_two_digits_of_weights,),
+    "take": (test_model.test_take_makes_halos_and_rows_of_words,),
+    "give": (test_model.test_give_takes_the_first_bytes_of_each_run,),
+    "load": (test_model_refusals.test_load_then_wait_then_run,),
+    "output over input": (test_model.test_output_over_input_that_no_later_block_reads,),
 }
 
 
