@@ -16,8 +16,15 @@ BENCHES: dict[str, Callable[[], None]] = {
 }
 
 
+#: Take options of their own: python -m bench codes --help
+OPTIONS: dict[str, Callable[[list[str]], None]] = {"codes": codes.run, "popcount": popcount.run}
+
+
 def main() -> None:
-    names = sys.argv[1:] or list(BENCHES)
+    words = sys.argv[1:]
+    if len(words) > 1 and words[0] in OPTIONS and words[1].startswith("-"):
+        return OPTIONS[words[0]](words[1:])
+    names = words or list(BENCHES)
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         sys.exit(f"unknown bench {', '.join(unknown)}; there are {', '.join(BENCHES)}")

@@ -1,193 +1,167 @@
 """Every weight code in every product form that suits it: what a multiply-accumulate costs, side by side.
 
-A row is a matrix-vector unit of `simd` x `pe` products a clock, its accumulators, control and weights' ROM
-included; LUT4, flip-flops and multipliers are divided by the products. "*" marks the form that a planner
-takes when multipliers are not short. Estimates are hwgen's own (held within a tenth by tests/synth); with
---synth the rows, or with --best those marked, are synthesised, and with --seeds also routed.
+A row is a matrix-vector unit of simd x pe products a clock, its accumulators, control and weights' ROM (in
+block RAM) included; an operation is a product and its addition. "*" marks the form that a planner takes
+when multipliers are not short. LUT4, FF, DSP and BRAM are hwgen's estimates (held within a tenth by
+tests/synth); with --synth the rows, or with --best those marked, are synthesised, and with --seeds also
+routed. MHz are nextpnr's: a row that was never routed has none; --record keeps what was
+(bench/routed.json). pJ: of an operation and its weight's reading, 45 nm (bench/code_cases.py). exact: the
+unit simulated against NumPy (bench/code_exact.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from bench.popcount import BOARDS, GOAL, Between
-from hwgen.emit.verilog import to_rtlil
-from hwgen.flow import board as boards
-from hwgen.flow import pnr, synth
-from hwgen.hw.mvu import MVU, accumulator_range, reducer_cost
-from hwgen.hw.product.form import Levels
-from hwgen.numeric.codes import Coded
-from hwgen.numeric.ranges import Range
-from hwgen.targets import Target, target
+from bench.code_cases import ACTIVATIONS, WEIGHTS, Case, cases, measured
+from bench.code_exact import exact
+from bench.code_picture import Bar, picture
+from bench.popcount import BOARDS
+from hwgen.support.files import write_atomic
+from hwgen.support.table import table
+from hwgen.targets import target
 from hwgen.targets.resources import Resources
-from hwgen.weights.code import CODES, FORMS
+from hwgen.weights.code import CODES
 
-WORDS = 16  # of a group
-OUTPUTS = 2  # groups
-
-WEIGHTS: dict[str, Levels] = {
-    "bipolar": (-1, 1),
-    "ternary": (-1, 0, 1),
-    "ternary, scales 3 and 5": (-3, 0, 5),
-    "powers of two to 2": (-2, -1, 0, 1, 2),
-    "powers of two to 4": (-4, -2, -1, 0, 1, 2, 4),
-    "powers of two to 64": (-64, -32, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16, 32, 64),
-    "odd to 3": (-3, -1, 1, 3),
-    "odd to 7": (-7, -5, -3, -1, 1, 3, 5, 7),
-    "two powers of two": (-12, -10, -9, -8, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 12),
-    "int2": tuple(range(-2, 2)),
-    "int4": tuple(range(-8, 8)),
-    "int8": tuple(range(-128, 128)),
-}
-POWERS = tuple(1 << k for k in range(7))
-ACTIVATIONS: dict[str, Range] = {
-    "1": Range(0, 1),
-    "2": Range(0, 3),
-    "4": Range(0, 15),
-    "8": Range(0, 255),
-    "log3": Coded(0, 7, (0, *POWERS)),  # 0, 1, 2, 4 .. 64 as codes of 3 bits
-    "log4": Coded(0, 14, (*(-power for power in POWERS[::-1]), 0, *POWERS)),
-}
+ROUTED = Path(__file__).parent / "routed.json"
+DEFAULT = ["1", "2", "8", "log3"]  # activations
+SHOWN = 3  # structures of a pair of weights and activations in the document
+HEAD = (
+    "weights", "act bits", "ROM bits", "structure", "", "unit", "LUT4", "FF", "DSP", "BRAM", "MHz", "LUT4/op",
+    "Gop/s", "pJ/op", "exact", "from",
+)  # fmt: skip
+RIGHT = (1, 2, *range(6, 14))
+ALONE = (
+    ("XNOR and popcount, weights at run time, 64 to 512 inputs", "1.61 to 1.64", "258 to 292"),
+    ("XNOR matrix of constant weights, 64 x 16", "0.83", "253"),
+)
 
 
 @dataclass(frozen=True)
-class Case:
-    """A set of weight values, activations, and the form for their products."""
+class Row:
+    """A measured or estimated unit; mhz: of each seed, none if never routed; rank: 0 is the cheapest."""
 
-    weights: str
-    bits: str
-    form: str
-    simd: int
-    pe: int
-    family: Target
+    case: Case
+    rank: int
+    cost: Resources
+    mhz: tuple[float, ...]
+    source: str
+
+    def cells(self) -> tuple[str, ...]:
+        """As HEAD."""
+        case, cost = self.case, self.cost
+        speed = f"{min(self.mhz) * case.products / 1000:.1f}" if self.mhz else "-"
+        return (
+            case.weights,
+            case.bits,
+            f"{case.weight_bits:.1f}",
+            case.form,
+            "" if self.rank else "*",
+            f"{case.simd}x{case.pe}",
+            f"{cost.lut4:,}",
+            f"{cost.ff:,}",
+            f"{cost.dsp}",
+            f"{cost.bram}",
+            "/".join(f"{each:.0f}" for each in self.mhz) or "-",
+            f"{self.lut4:.2f}",
+            speed,
+            f"{case.picojoules:.3f}",
+            "yes" if exact(case.weights, case.bits, case.form) else "NO",
+            self.source,
+        )
+
+    def bar(self) -> Bar:
+        """For the picture."""
+        mhz = min(self.mhz, default=None)
+        return self.case.weights, self.case.bits, self.case.form, self.lut4, self.cost.dsp, mhz
 
     @property
-    def rom(self) -> str:
-        return "bram" if self.family.instances else "auto"
-
-    def matrix(self) -> np.ndarray:
-        """Weights that take all the levels."""
-        levels = WEIGHTS[self.weights]
-        matrix = np.random.default_rng(1).choice(levels, (OUTPUTS * self.pe, WORDS * self.simd))
-        count = min(len(levels), matrix.size)
-        matrix.reshape(-1)[:count] = levels[:count]
-        return matrix
-
-    def unit(self) -> MVU:
-        """What is measured."""
-        return MVU(
-            self.matrix(),
-            simd=self.simd,
-            pe=self.pe,
-            value=ACTIVATIONS[self.bits],
-            form=FORMS[self.form],
-            rom=self.rom,
-            target=self.family,
-        )
-
-    def estimate(self) -> Resources:
-        """What the planner thinks."""
-        return reducer_cost(
-            form=FORMS[self.form],
-            simd=self.simd,
-            pe=self.pe,
-            lanes=self.simd,
-            depth=OUTPUTS * WORDS,
-            levels=WEIGHTS[self.weights],
-            value=ACTIVATIONS[self.bits],
-            accumulator=accumulator_range(self.matrix(), ACTIVATIONS[self.bits]),
-            rom=self.rom,
-            target=self.family,
-        )
+    def lut4(self) -> float:
+        """Of an operation."""
+        return self.cost.lut4 / self.case.products
 
 
-def cases(weights: str, bits: str, simd: int, pe: int, family: Target) -> list[tuple[Case, Resources]]:
-    """All forms that suit, cheapest first."""
-    found = []
-    for form, kind in FORMS.items():
-        value = ACTIVATIONS[bits]
-        if kind.coded == isinstance(value, Coded) and kind.suits(WEIGHTS[weights], value, simd, pe, family):
-            case = Case(weights, bits, form, simd, pe, family)
-            try:
-                found.append((case, case.estimate()))
-            except ValueError:  # a form that refuses these ranges
-                continue
-    return sorted(found, key=lambda each: each[1].lut4 + 0.3 * each[1].ff + 5 * each[1].dsp)
+def key(case: Case) -> str:
+    """Of a unit in routed.json."""
+    return f"{case.family.name}, {case.weights} x {case.bits}, {case.form}, {case.simd}x{case.pe}"
 
 
-def measured(case: Case, seeds: int) -> tuple[Resources, list[float]]:
-    """What synthesis makes of the unit, and MHz for each seed of place and route."""
-    with tempfile.TemporaryDirectory() as name:
-        folder, family = Path(name), case.family.name
-        (folder / "top.il").write_text(to_rtlil(Between(case.unit()), "top"))
-        made = synth.synthesise([folder / "top.il"], "top", family, folder, regions=["dut"])
-        routed = [
-            pnr.place_and_route(
-                made.netlist,
-                boards.load(BOARDS[family]),
-                folder / str(seed),
-                freq_mhz=GOAL[family],
-                seed=seed,
-                free_pins=True,
-            ).fmax_mhz
-            for seed in range(1, seeds + 1)
-        ]
-    return Resources(**made.regions["dut"]), routed
+def rows(given: argparse.Namespace, family: str) -> list[Row]:
+    """All of a family, in the order of the arguments."""
+    known = json.loads(ROUTED.read_text())
+    result = []
+    for bits in given.activations:
+        simd = given.simd or (64 if bits == "1" else 8)  # words of bits are long
+        for weights in given.weights:
+            for rank, (case, cost) in enumerate(cases(weights, bits, simd, given.pe, target(family))):
+                mhz, source = tuple(known.get(key(case), ())), "estimate"
+                if given.synth or (given.best and not rank):
+                    real, routed = measured(case, given.seeds)
+                    source = f"synthesis; estimate {100 * cost.lut4 / real.lut4 - 100:+.0f}%"
+                    cost, mhz = real, tuple(routed) or mhz
+                    if given.record and routed:
+                        known[key(case)] = [round(each, 1) for each in routed]
+                        write_atomic(ROUTED, json.dumps(known, indent=1) + "\n")
+                result.append(Row(case, rank, cost, mhz, source))
+    return result
 
 
-def row(case: Case, cost: Resources, mark: str, mhz: Sequence[float], found: str) -> str:
-    """A line of the table."""
-    products = case.simd * case.pe
-    each = f"{cost.lut4 / products:6.1f} {cost.ff / products:6.1f} {cost.dsp / products:5.2f}"
-    bits = FORMS[case.form].code_bits(case.simd, WEIGHTS[case.weights], ACTIVATIONS[case.bits])
-    width = bits / case.simd / FORMS[case.form].outputs
-    speed = ""
-    if mhz:
-        rate = min(mhz) * products / 1000
-        speed = f"  {'/'.join(f'{each:.0f}' for each in mhz)} MHz, {rate:.1f} GMAC/s"
-    return f"{case.weights:24}{case.bits:>4}  {mark}{case.form:14}{width:5.1f} {each}  {found}{speed}"
+def document(tables: dict[str, list[Row]]) -> str:
+    """docs/codes.md."""
+    lines = ["# Weight codes, side by side", "", "Made by `python -m bench codes --write docs`.", ""]
+    lines += [" ".join((__doc__ or "").split("\n\n", 1)[1].split()), ""]
+    lines += ["![LUT4 an operation, ECP5](codes.svg)", ""]
+    for family, found in tables.items():
+        lines += [f"## {family}", "", f"The {SHOWN} cheapest structures of each; the command prints all.", ""]
+        lines += ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
+        lines += ["| " + " | ".join(row.cells()) + " |" for row in found if row.rank < SHOWN]
+        lines += [""]
+    lines += ["## Structures alone", ""]
+    lines += [
+        "No ROM, no accumulators; routed by `python -m bench popcount` for an ECP5 of speed 6.",
+        "",
+    ]
+    lines += ["| structure | LUT4/op | MHz |", "|---|---|---|"]
+    lines += [f"| {' | '.join(each)} |" for each in ALONE]
+    return "\n".join(lines) + "\n"
 
 
 def run(arguments: Sequence[str]) -> None:
+    """What the options ask for, printed; with --write also as a document and a picture."""
     parser = argparse.ArgumentParser(prog="bench codes", description=__doc__)
-    parser.add_argument("--family", nargs="*", default=["ecp5"], choices=list(BOARDS))
+    parser.add_argument("--family", nargs="*", default=list(BOARDS), choices=list(BOARDS))
     parser.add_argument("--weights", nargs="*", default=list(WEIGHTS), choices=list(WEIGHTS), metavar="SET")
-    parser.add_argument("--activations", nargs="*", default=["2", "8", "log3"], choices=list(ACTIVATIONS))
-    parser.add_argument("--simd", type=int, default=8)
+    parser.add_argument("--activations", nargs="*", default=DEFAULT, choices=list(ACTIVATIONS))
+    parser.add_argument("--simd", type=int, help="default: 64 for activations of one bit, else 8")
     parser.add_argument("--pe", type=int, default=8)
     parser.add_argument("--synth", action="store_true", help="synthesise every row")
     parser.add_argument("--best", action="store_true", help="synthesise the marked rows")
     parser.add_argument("--seeds", type=int, default=0, help="place and route what is synthesised")
+    parser.add_argument("--record", action="store_true", help="keep the MHz of what was routed")
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="write codes.md and codes.svg there")
     given = parser.parse_args(arguments)
+    tables = {}
     for family in given.family:
-        print(f"{family}, {given.simd} x {given.pe} products a clock; codes: {', '.join(CODES)}")
-        print(
-            f"{'weights':24}{'act':>4}   {'form':14}{'ROM':>5} {'LUT4':>6} {'FF':>6} {'DSP':>5}  each product"
-        )
-        for bits in given.activations:
-            for weights in given.weights:
-                rows = cases(weights, bits, given.simd, given.pe, target(family))
-                for number, (case, cost) in enumerate(rows):
-                    mark = " " if number else "*"
-                    if given.synth or (given.best and not number):
-                        real, mhz = measured(case, given.seeds)
-                        share = 100 * cost.lut4 / real.lut4 - 100
-                        found = f"synthesised; estimate {share:+.0f}%"
-                        print(row(case, real, mark, mhz, found), flush=True)
-                    else:
-                        print(row(case, cost, mark, (), "estimate"), flush=True)
+        found = tables[family] = rows(given, family)
+        print(f"{family}; codes: {', '.join(CODES)}")
+        print("\n".join(table([HEAD, *(row.cells() for row in found)], right=RIGHT)), "\n", flush=True)
+    if given.write:
+        given.write.mkdir(parents=True, exist_ok=True)
+        write_atomic(given.write / "codes.md", document(tables))
+        drawn = next(iter(tables.values()))
+        bars = [row.bar() for row in drawn]
+        write_atomic(given.write / "codes.svg", picture(f"LUT4 an operation, {given.family[0]}", bars))
 
 
 def main() -> None:
-    """On ECP5, the cheapest form of each pair of weights and activations synthesised."""
-    run(["--best"])
+    """The cheapest form of each pair of weights and activations synthesised for ECP5; estimates for iCE40."""
+    run(["--family", "ecp5", "--best"])
+    run(["--family", "ice40", "ice40up"])
 
 
 if __name__ == "__main__":

@@ -126,17 +126,18 @@ def picture(result: dict[str, Any]) -> str:
     )
     step = next(each for k in range(12) for each in (10**k / 2, 10**k, 10**k * 2) if highest <= 10 * each)
     top = -(-highest // step) * step
+    letters = ", ".join(f"{chr(ord('a') + place)} {name}" for place, name in enumerate(names))
     drawn = [_group(place, group, names, HEIGHT / top) for place, group in enumerate(groups)]
     return templates.render(
-        "dataflow.svg.j2",
+        "bars.svg.j2",
         title=html.escape(f"{result['model']} on {result['board']}: energy by dataflow (45 nm)"),
+        note=f"pJ a MAC; dots: least energy times delay; {letters}",
         width=max(560, len(groups) * (len(names) * BAR + GAP)),
         height=HEIGHT,
         ticks=[(f"{k * step:g}", HEIGHT - k * step * HEIGHT / top) for k in range(int(top / step) + 1)],
         groups=drawn,
         bar=BAR,
         colours=COLOURS,
-        names=[(chr(ord("a") + place), name) for place, name in enumerate(names)],
     )
 
 
