@@ -9,6 +9,7 @@ output is the logits: the argmax is the digit. The same bytes come out at each r
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -43,17 +44,17 @@ def tflite_bytes(layers: list[QuantisedLayer]) -> bytes:
     return net.finish()
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Train, quantise and export the small digits network.")
+def main(untrained: Callable[[int], list[Layer]] = build, name: str = "digits_small.tflite") -> None:
+    """Command line. untrained: makes the network from a seed; name: of the file by default."""
+    parser = argparse.ArgumentParser(description=f"Train and quantise the digits network {name}.")
     parser.add_argument("--epochs", type=int, default=40, help="passes over the training digits (40)")
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("digits_small.tflite"))
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_name(name))
     arguments = parser.parse_args()
     if arguments.epochs < 0:
         parser.error(f"--epochs must not be negative, as {arguments.epochs} is")
 
     train_digits, test_digits = load()
-    layers = train.train(train_digits, arguments.epochs, build)
+    layers = train.train(train_digits, arguments.epochs, untrained)
     content = tflite_bytes(quantise(layers, to_real(train_digits.pixels)))
     arguments.output.write_bytes(content)
     print(f"Wrote {arguments.output}, {len(content):,} bytes")
