@@ -1,9 +1,9 @@
-"""Trains a digits network of depthwise and pointwise layers, as MobileNet has, and writes it as a .tflite file.
+"""Trains a digits network of depthwise and pointwise layers, as MobileNet has, to a .tflite file.
 
     python examples/digits/train_mobile.py [--epochs 40] [--output digits_mobile.tflite]
 
-3x3 convolution to 8 channels, average, 3x3 depthwise, 1x1 convolution to 16 channels, average, ten logits. For
-the systolic engine of an iCE40 UltraPlus. The same bytes come out at each run (see network.py for why).
+3x3 convolution to 8 channels, average, 3x3 depthwise, 1x1 convolution to 16 channels, average, ten logits.
+For the systolic engine of an iCE40 UltraPlus. The same bytes come out at each run (see network.py for why).
 """
 
 from __future__ import annotations
