@@ -75,11 +75,13 @@ class Accumulators(wiring.Component):
         bank, _, first, *_ = self._parts(abouts[self.read_latency - 1])
         selects = [Signal(name=f"base_{number}", reset_less=True) for number in range(2)]
         m.d.sync += [selects[0].eq(~first & ~bank), selects[1].eq(~first & bank)]
-        acc = Cat(
-            (low & selects[0]) | (high & selects[1]) for low, high in zip(words[0], words[1], strict=True)
+        # signals, for what a word of many bits is made of would be written out anew for each of its bits
+        acc, base = Signal(self.width, name="acc"), Signal(self.width, name="base")
+        m.d.comb += acc.eq(
+            (words[0] & selects[0].replicate(self.width)) | (words[1] & selects[1].replicate(self.width))
         )
         *_, widen, _ = self._parts(abouts[self.read_latency])
-        base = self._widened(acc, widen)
+        m.d.comb += base.eq(self._widened(acc, widen))
         base = [base, *_later(m, base, self.spread)][-1]
         _, _, first, *_ = self._parts(abouts[there])
         *_, maximum = self._parts(abouts[there + self.apart])
@@ -108,7 +110,8 @@ class Accumulators(wiring.Component):
         for column in range(columns):
             base = word.word_select(column, bits).as_signed()
             each = sums.word_select(column, len(sums) // columns).as_signed()
-            total: Value = (base + each)[:bits]
+            total: Value = Signal(bits, name="total")
+            m.d.comb += total.eq(base + each)
             if self.geometry.maximum:
                 larger = first | (base < each)
                 parts = Cat(larger, total, base, each)
