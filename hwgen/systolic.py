@@ -207,7 +207,6 @@ class SystolicDesign:
         bitstream = (self.folder / self.board.toolchain.bitstream).with_stem(self.name)
         bitstream.unlink(missing_ok=True)
         budget = self.board.budget.as_dict()
-        steps = [f"{step.delay:.2f} {step.cell}" for step in routed.critical_path if step.cell]
         news: dict[str, Any] = {
             "fmax_mhz": round(routed.fmax_mhz, 2),
             "clock_mhz": round(top.clock_hz / 1e6, 4),
@@ -215,7 +214,7 @@ class SystolicDesign:
                 key: {"used": routed.resources.get(key, 0), "available": budget[key]}
                 for key in report.RESOURCES
             },
-            "critical_path": " > ".join(steps),
+            "critical_path": _path(routed),
             "seed": seed,
             "bitstream": None,
         }
@@ -296,6 +295,17 @@ class SystolicDesign:
             "resources": {key: {"used": 0, "available": budget[key]} for key in report.RESOURCES},
             "layers": layers,
         }
+
+
+def _path(routed: pnr.Routed) -> str:
+    """The critical path in terms of the engine's parts, and nanoseconds."""
+    places: list[str] = []
+    for step in routed.critical_path:
+        parts = (part.split("_SB_")[0] for part in step.cell.split(".")[:2])
+        place = ".".join(part for part in parts if part.isidentifier())
+        if place and (not places or places[-1] != place):
+            places.append(place)
+    return f"{sum(step.delay for step in routed.critical_path):.2f} ns in {' > '.join(places)}"
 
 
 _MEASURED = (
