@@ -28,8 +28,8 @@ from hwgen.targets import ECP5, GENERIC
 from hwgen.weights.code import FORMS
 
 FOUND = [
-    (form, next((name, value) for name in POOL for value in (Range(0, 15), Range(0, 1), CODED[0])
-                if suits(FORMS[form], name, value, 2)))
+    (form, next((name, value, simd) for simd in (2, 4) for name in POOL
+                for value in (Range(0, 15), Range(0, 1), CODED[0]) if suits(FORMS[form], name, value, simd)))
     for form in sorted(set(FORMS) - TRIED)
 ]  # fmt: skip
 
@@ -47,9 +47,9 @@ def exact(node: Node, golden: ModuleType, hw: ModuleType, x: np.ndarray, value: 
 
 
 @pytest.mark.parametrize(("form", "case"), FOUND, ids=lambda each: str(each))
-def test_convolution_is_exact(form: str, case: tuple[str, Range]) -> None:
+def test_convolution_is_exact(form: str, case: tuple[str, Range, int]) -> None:
     rng = np.random.default_rng(3)
-    name, value = case
+    name, value, simd = case
     weights = weights_of(POOL[name], (4, 2 * 2 * 4), rng).reshape(4, 2, 2, 4)
     node = Conv(name="conv", inputs=("x",), output="y", weights=weights, bias=rng.integers(-9, 9, 4),
                 window=Window((2, 2)))  # fmt: skip
@@ -57,13 +57,13 @@ def test_convolution_is_exact(form: str, case: tuple[str, Range]) -> None:
     low, high = node.acc_bounds(value)
     node.act = from_function(lambda acc: np.clip(acc // 4, -8, 7), low, high)
     x = rng.integers(value.lo, value.hi + 1, (3, 4, 4))
-    exact(node, conv_golden, conv_hw, x, value, Folding(2, 2, 1, form))
+    exact(node, conv_golden, conv_hw, x, value, Folding(simd, 2, 1, form))
 
 
 @pytest.mark.parametrize(("form", "case"), FOUND, ids=lambda each: str(each))
-def test_depthwise_convolution_is_exact(form: str, case: tuple[str, Range]) -> None:
+def test_depthwise_convolution_is_exact(form: str, case: tuple[str, Range, int]) -> None:
     rng = np.random.default_rng(4)
-    name, value = case
+    name, value, _ = case
     weights = weights_of(POOL[name], (4, 4), rng).reshape(2, 2, 4)
     node = Depthwise(name="depthwise", inputs=("x",), output="y", weights=weights,
                      bias=rng.integers(-9, 9, 4), window=Window((2, 2)))  # fmt: skip
