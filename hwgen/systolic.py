@@ -152,7 +152,9 @@ class SystolicDesign:
             raise self._located(error, taps) from error
         level = certificate.rtl_level(result)
         used = {"simulator": result.simulator, "python-numpy": np.__version__}
-        files = [self.folder / "rtl" / f"{self.name}.v", self.folder / IMAGE]
+        ran = self.folder / "verify" / ("every_layer.bin" if stages else IMAGE)  # the program that was run
+        write_atomic(ran, taps.image.to_bytes())
+        files = [self.folder / "rtl" / f"{self.name}.v", ran]
         certificate.write(
             self.folder / "certificate.json", certificate.certificate(facts, files, [level], used)
         )
