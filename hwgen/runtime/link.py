@@ -24,12 +24,14 @@ for the next sync bytes; after a request that it does not know, and after a RUN 
 from __future__ import annotations
 
 import enum
+import struct
 from dataclasses import dataclass
 
 import numpy as np
 
 from hwgen.support.errors import ToolError, UsageError
 
+PROTOCOL = 2  # the one to come: Identity and Counters
 SYNC = b"\xa5\x5a"
 HEADER_BYTES = 4  # code and length
 CRC_BYTES = 2
@@ -37,6 +39,10 @@ CRC_POLYNOMIAL = 0x1021
 CRC_INITIAL = 0xFFFF
 MAX_LENGTH = (1 << 24) - 1
 ID_BYTES = 4
+NAME_BYTES = 16
+WORD_BYTES = 4
+WORDS = 4  # of STATUS, without profile
+UNIT_WORDS = 3  # and a unit of the profile
 BAUD = 1_000_000
 IDLE_SECONDS = 0.02
 
@@ -46,6 +52,8 @@ class Request(enum.IntEnum):
 
     RUN = 0x01
     IDENTIFY = 0x02
+    STATUS = 0x03
+    RESET = 0x04
 
 
 class Status(enum.IntEnum):
@@ -83,6 +91,114 @@ class Response:
                 f"{_MEANING[self.status]} ({self.status.name})", where="link", hint="send it again"
             )
         return self.payload
+
+
+class Engine(enum.IntEnum):
+    """What a board computes with."""
+
+    STREAM = 0
+    SYSTOLIC = 1
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What IDENTIFY answers, 40 bytes: who the board is.
+
+    engine: 0 stream, 1 systolic. version: hwgen's when the bitstream was made. words: of STATUS. queue:
+    requests that may be under way, 2: the next RUN may be sent before the answer to the last one. clock: Hz.
+    design_id: the first 32 bits of the model's SHA-256, or the CRC-32 of the systolic engine's image; inputs,
+    outputs: bytes of a RUN and of its answer; all three are 0 while there is no program. board: its name,
+    cut to 16 bytes.
+
+    Layout, little endian: protocol, engine, version (3 bytes), words, queue, 0 | clock (4 bytes), design id (4),
+    inputs (4), outputs (4), board (16, ASCII, zeros behind).
+    """
+
+    engine: Engine
+    version: tuple[int, int, int]
+    clock: int
+    design_id: int
+    inputs: int
+    outputs: int
+    board: str
+    words: int = WORDS
+    queue: int = 1
+    protocol: int = PROTOCOL
+
+    _LAYOUT = struct.Struct("<B B 3B B B B I I I I 16s")
+
+    def to_bytes(self) -> bytes:
+        """As the device sends it."""
+        return self._LAYOUT.pack(
+            self.protocol, self.engine, *self.version, self.words, self.queue, 0, self.clock, self.design_id,
+            self.inputs, self.outputs, self.board.encode("ascii", "replace")[:NAME_BYTES],
+        )  # fmt: skip
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Identity:
+        """Back. ToolError when they are no identity of this protocol."""
+        if len(data) != cls._LAYOUT.size:
+            raise ToolError(f"an identity has {cls._LAYOUT.size} bytes, not {len(data)}", where="link")
+        protocol, engine, *version, words, queue, _, clock, design_id, inputs, outputs, name = (
+            cls._LAYOUT.unpack(data)
+        )
+        if protocol != PROTOCOL:
+            raise ToolError(
+                f"the board speaks protocol {protocol}, this hwgen {PROTOCOL}", where="link",
+                hint="build and flash it again",
+            )  # fmt: skip
+        if engine not in set(Engine):
+            raise ToolError(f"engine {engine} is not known", where="link")
+        board = name.rstrip(b"\0").decode("ascii", "replace")
+        major, minor, patch = version
+        return cls(
+            Engine(engine), (major, minor, patch), clock, design_id, inputs, outputs, board, words, queue
+        )
+
+
+@dataclass(frozen=True)
+class UnitCounters:
+    """Clocks of the last RUN that a unit was busy, waited for its input, waited for its output."""
+
+    busy: int
+    starved: int
+    blocked: int
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What STATUS answers: 32-bit words, little endian.
+
+    0: flags (bit 0 ready: there is a program; bit 1 error: the last answer was not OK). 1 runs: answered OK.
+    2 damaged: requests that were not answered OK, but for NO_PROGRAM. Both begin anew at their end, which may
+    be below 32 bits (16 and 8 at least), and at RESET. 3 clocks: of the last RUN, from its first input beat to
+    its last output beat; a systolic engine, whose bytes come and go as slowly as the line: from its last input
+    byte to its first output byte. Then, with profiling, three words a unit, in the core's order.
+    """
+
+    ready: bool
+    error: bool
+    runs: int
+    damaged: int
+    clocks: int
+    units: tuple[UnitCounters, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """As the device sends it."""
+        words = [self.ready | self.error << 1, self.runs, self.damaged, self.clocks]
+        for unit in self.units:
+            words += [unit.busy, unit.starved, unit.blocked]
+        return struct.pack(f"<{len(words)}I", *words)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Counters:
+        """Back. ToolError when they are none."""
+        count, rest = divmod(len(data), WORD_BYTES)
+        if rest or count < WORDS or (count - WORDS) % UNIT_WORDS:
+            raise ToolError(f"{len(data)} bytes are no counters", where="link")
+        flags, runs, damaged, clocks, *profile = struct.unpack(f"<{count}I", data)
+        units = (UnitCounters(*profile[at : at + UNIT_WORDS]) for at in range(0, len(profile), UNIT_WORDS))
+        return cls(bool(flags & 1), bool(flags & 2), runs, damaged, clocks, tuple(units))
 
 
 def crc16(data: bytes, crc: int = CRC_INITIAL) -> int:
