@@ -13,14 +13,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hwgen.flow import netlist, process, stamp, templates, tools
+from hwgen.flow import netlist, placement, process, stamp, templates, tools
 from hwgen.flow.board import Board, required_flash
 from hwgen.flow.family import Family
 from hwgen.support.errors import FitError, ToolError
 
 REPORT = "pnr.json"
 LOG, PACK_LOG = "pnr.log", "pack.log"
-_VERSION = 2  # of what these stages do, for their stamps
+_WRITTEN = "routed.json"  # only while nextpnr's work folder exists: it is large
+_VERSION = 3  # of what these stages do, for their stamps
 
 _NO_BEL = re.compile(r"no B[Ee][Ll]s remaining to implement cell type '?(\w+)'?")
 _UNPLACEABLE = re.compile(r"[Uu]nable to (?:find legal placement|place) ")
@@ -107,7 +108,7 @@ def place_and_route(
     timeout: float = 3600.0,
     progress: process.Progress = process.silent,
 ) -> Routed:
-    """Place and route a synthesised netlist; writes configuration, report and constraints.
+    """Place and route a synthesised netlist; writes configuration, report, placement and constraints.
 
     freq_mhz: goal for clocks that neither the board's oscillator nor a PLL behind it sets; a missed
     goal is no error, the caller reads `fmax_mhz`. free_pins: measure a bare component: its clock port
@@ -121,7 +122,7 @@ def place_and_route(
     nextpnr = tools.find(family.nextpnr)
     pins = constraints(board, freq_mhz if free_pins else None, flash=flash)
     arguments = [*board.nextpnr_arguments, "--json", "netlist.json", *family.files(free_pins=free_pins),
-                 "--report", REPORT, "--freq", f"{freq_mhz:g}", "--seed", str(int(seed)),
+                 "--report", REPORT, "--write", _WRITTEN, "--freq", f"{freq_mhz:g}", "--seed", str(int(seed)),
                  "--timing-allow-fail"]  # fmt: skip
     parts = {
         "version": _VERSION,
@@ -135,7 +136,7 @@ def place_and_route(
         progress("place and route is up to date", 1.0)
         return _routed(out_dir, family, known)
 
-    outputs = [family.config, REPORT, family.constraints]
+    outputs = [family.config, REPORT, placement.PLACEMENT, family.constraints]
     stamp.clear(out_dir, "pnr", outputs)
     started = time.monotonic()
     progress("placing", 0.0)
@@ -157,6 +158,8 @@ def place_and_route(
         cells = netlist.cell_types(json.loads((work / "netlist.json").read_text()))
         record = _record(json.loads((work / REPORT).read_text()), family, cells)
         record["seconds"] = round(time.monotonic() - started, 1)
+        placed = placement.placement(json.loads((work / _WRITTEN).read_text()), board.device)
+        (work / placement.PLACEMENT).write_text(json.dumps(placed, separators=(",", ":")))
         for name in outputs:
             os.replace(work / name, out_dir / name)
     stamp.write(out_dir, "pnr", used, outputs, record)
