@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 
 import pytest
 
@@ -19,6 +20,8 @@ def test_known_boards():
     assert {"icebreaker", "icestick", "ice40hx8k", "upduino3", "icesugar", "tinyfpga-bx"} <= set(
         boards.names()
     )
+    assert {"orangecrab-25f", "orangecrab-85f", "colorlight-5a-75b", "icesugar-pro"} <= set(boards.names())
+    assert {"ecpix5-45f", "ecpix5-85f", "versa-ecp5", "versa-ecp5-5g"} <= set(boards.names())
 
 
 @pytest.mark.parametrize("name", boards.names())
@@ -33,10 +36,17 @@ def test_every_board_loads(name):
         "leds",
     )
     assert bool(board.speed) == board.toolchain.grades
+    assert (boards.resources.folder("boards").parent / board.demo.model).is_file()
+    assert ("adapter" in board.link) != board.link.startswith("USB, ")
+    assert board.seen == "no" or re.match(r"20\d\d-\d\d-\d\d, ", board.seen)
 
 
 def test_chip_selection():
     assert boards.load("ulx3s-25f").nextpnr_arguments == ("--25k", "--package", "CABGA381", "--speed", "6")
+    assert boards.load("versa-ecp5").nextpnr_arguments[0] == "--um-45k"
+    assert boards.load("ecpix5-85f").nextpnr_arguments == (
+        "--um5g-85k", "--package", "CABGA554", "--speed", "8"
+    )  # fmt: skip
     assert boards.load("icebreaker").nextpnr_arguments == ("--up5k", "--package", "sg48")
     assert boards.load("ice40hx8k").nextpnr_arguments == ("--hx8k", "--package", "ct256")
 
@@ -52,6 +62,23 @@ def test_85f_budget():
     assert budget == {"lut4": 83640, "ff": 83640, "dsp": 156, "bram": 208, "spram": 0}
 
 
+def test_a_die_has_one_budget():
+    """Whatever the board: the same die, the same budget; the 12F is a 25F."""
+    budgets = {}
+    for name in boards.names():
+        board = boards.load(name)
+        die = board.device.replace("UM5G", "U").replace("UM", "U").replace("12F", "25F")
+        die = die.replace("LP8K", "HX8K").replace("LP1K", "HX1K")
+        budgets.setdefault(die, set()).add(board.budget)
+    assert all(len(found) == 1 for found in budgets.values()) and len(budgets) == 6
+
+
+#: what Lattice calls a package, and nextpnr
+PACKAGES = {"BG256": "CABGA256", "BG381": "CABGA381", "BG554": "CABGA554", "MG285": "CSFBGA285"}
+#: boards whose LEDs amaranth-boards has the wrong way round; the board files say why
+OTHER_POLARITY = {"icesugar-pro"}
+
+
 @pytest.mark.parametrize("name", boards.names())
 def test_pins_equal_amaranth_boards(name):
     pytest.importorskip("amaranth_boards", reason="amaranth-boards is not installed")
@@ -59,28 +86,36 @@ def test_pins_equal_amaranth_boards(name):
     module, cls = board.amaranth.split(":")
     platform = getattr(importlib.import_module(module), cls)
     assert platform.device == board.device
-    assert {"BG381": "CABGA381"}.get(platform.package, platform.package) == board.package  # Lattice, nextpnr
+    assert PACKAGES.get(platform.package, platform.package) == board.package
     assert getattr(platform, "speed", "") == board.speed
-    found, inverted, clocks = {}, {}, {}
+    found, inverted, clocks, pairs = {}, {}, {}, set()
     for resource in platform.resources:
         ends = [resource, *(io for io in resource.ios if hasattr(io, "ios"))]
         for end in ends:
             for io in end.ios:
+                name = "" if end is resource else end.name
                 if hasattr(io, "names"):
-                    name = "" if end is resource else end.name
                     found[resource.name, resource.number, name] = io.names
                     inverted[resource.name, resource.number, name] = io.invert
+                elif hasattr(io, "p"):
+                    found[resource.name, resource.number, name] = io.p.names
+                    pairs |= set(io.p.names)
         if resource.clock is not None:
             clocks[tuple(found[resource.name, resource.number, ""])] = resource.clock.frequency
     assert clocks[board.clock.pins] == board.clock_hz
+    assert (dict(board.clock.attributes).get("IO_TYPE") == "LVDS") == (board.clock.pins[0] in pairs)
     free = {pin for connector in platform.connectors for pin in connector.mapping.values()}
     for end, pin in zip(("rx", "tx"), board.uart.pins):
         assert pin == found["uart", 0, end][0] if ("uart", 0, end) in found else pin in free
     leds = [("led", i, "") for i in range(len(board.leds.pins))]
     if leds[0] not in found:
         leds = [("rgb_led", 0, colour) for colour in "rgb"]
-    assert tuple(found[led][0] for led in leds) == board.leds.pins
-    assert {inverted[led] for led in leds} == {board.leds_active == "low"}
+    if leds[0] in found and found[leds[0]][0] in board.uart.pins:  # the only LED is a pin of the serial line
+        assert set(board.leds.pins) <= free
+    else:
+        assert tuple(found[led][0] for led in leds) == board.leds.pins
+        active_low = (board.leds_active == "low") != (board.name in OTHER_POLARITY)
+        assert {inverted[led] for led in leds} == {active_low}
     if board.flash is not None:
         spi = "spi_flash" if board.flash.mclk else "spi_flash_1x"
         ends = ["cs", "copi", "cipo", "wp", "hold"] + ["clk"] * (not board.flash.mclk)
@@ -150,6 +185,18 @@ def test_unknown_name_lists_the_known(name):
         ("size = 16_777_216", "size = 16", "flash.size"),
         ('PULLMODE = "NONE"', 'PULLMODE = "NONE;"', "flash.attributes.PULLMODE"),
         ("[flash] ", "[flesh] ", "flesh"),
+        ('seen = "no"', "", "seen"),
+        ('seen = "no"', "seen = false", "seen"),
+        ('seen = "no"', 'seen = "no"\nnote = ""', "note"),
+        ('link = "USB, FT231X"', "", "uart.link"),
+        ('link = "USB, FT231X"', 'link = "\\n"', "uart.link"),
+        ("sdram = 32", "dram = 32", "memory.dram"),
+        ("sdram = 32", "sdram = 0", "memory.sdram"),
+        ("[demo] ", "[dema] ", "dema"),
+        ("fps = 10_000", "fps = 0", "demo.fps"),
+        ("fps = 10_000", "pfs = 1", "demo.pfs"),
+        ("fps = 10_000", 'clock = "fast"', "demo.clock"),
+        ("examples/digits/digits.tflite", "../digits.tflite", "demo.model"),
     ],
 )
 def test_bad_key_is_named(tmp_path, old, new, key):

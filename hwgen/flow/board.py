@@ -1,9 +1,10 @@
 """Board descriptions: `boards/<name>/board.toml`, read strictly.
 
 A board says what the flow needs to know and nothing else: which chip, how much fits, where clock,
-UART and LEDs are, and how it is programmed; and where its flash is, if the FPGA can read that in quad mode
-(the systolic engine's programs are there). All but [flash] is required and no other key is allowed, so that
-a typing error is an error.
+UART and LEDs are, how the UART gets to the host, how it is programmed, whether hwgen has been seen running
+on it, and which example is routed for it. [flash] says where its flash is, if the FPGA can read that in quad
+mode (the systolic engine's programs are there), [memory] what RAM it has, `note` what its user must know.
+Those three may be left out and no other key is allowed, so that a typing error is an error.
 """
 
 from __future__ import annotations
@@ -24,9 +25,13 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?")
 _PIN = re.compile(r"[A-Z]{1,2}[0-9]{1,2}|[1-9][0-9]{0,2}")
 _WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}")
 _ARGUMENT = re.compile(r"[A-Za-z0-9_./:=+-]{1,128}")
+_MODEL = re.compile(r"examples/([a-z0-9_]{1,64}/)+[a-z0-9_]{1,64}\.(tflite|onnx)")
 _FILE_LIMIT = 64 * 1024
 _MCLK = "usrmclk"  # instead of a clock pin: the configuration clock's, which only a primitive reaches
-_TOP_KEYS = "title url amaranth family device package speed budget clock uart leds programmer"
+_TOP_KEYS = "title url amaranth seen family device package speed budget clock uart leds programmer demo"
+_MAY_KEYS = ("note", "flash", "memory")
+RAM_KINDS = ("sdram", "ddr3", "hyperram")
+AUTO = "auto"  # a clock raised to what timing allows
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,32 @@ class Flash:
 
 
 @dataclass(frozen=True)
-class Board:
-    """One board. `budget`: what the chip has. `uart`: (rx, tx) as the FPGA sees them. `clock`: one pin.
+class Demo:
+    """What is routed for a board: an example's model file, and options of `hwgen build`; None: its default.
 
-    speed: "" where the family has no grades. leds_active: "high" or "low". flash: None where the FPGA cannot
-    read one in quad mode.
+    clock: MHz, or AUTO.
+    """
+
+    model: str
+    fps: float | None = None
+    clock: float | str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that are not left to their defaults."""
+        given = {"fps": self.fps, "clock": self.clock}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board. `budget`: what the chip has. `uart`: (rx, tx) as the FPGA sees them. `clock`: one pin, of a
+    differential pair its positive one.
+
+    speed: "" where the family has no grades. leds_active: "high" or "low". link: how the UART gets to the
+    host. memories: what the programmer can write. ram: (kind, MByte) on the board. seen: on hardware, "no" or
+    a date and who. note: what its user must know, or "". flash: None where the FPGA cannot read one in quad
+    mode.
     """
 
     name: str
@@ -82,6 +108,11 @@ class Board:
     programmer: str
     programmer_arguments: tuple[str, ...]
     memories: tuple[str, ...]
+    link: str
+    seen: str
+    demo: Demo
+    ram: tuple[tuple[str, int], ...] = ()
+    note: str = ""
     flash: Flash | None = None
 
     @property
@@ -159,11 +190,11 @@ class _Reader:
         family = self.one_of(table, "family", FAMILIES) if "family" in table else ""
         graded = not family or FAMILIES[family].grades
         top_keys = _TOP_KEYS if graded else _TOP_KEYS.replace(" speed", "")
-        self.keys(table, "", f"{top_keys} flash" if "flash" in table else top_keys)
+        self.keys(table, "", " ".join([top_keys, *(key for key in _MAY_KEYS if key in table)]))
         clock, uart = self.table(table, "clock"), self.table(table, "uart")
         leds, programmer = self.table(table, "leds"), self.table(table, "programmer")
         self.keys(clock, "clock.", "pin hz attributes")
-        self.keys(uart, "uart.", "rx tx attributes")
+        self.keys(uart, "uart.", "rx tx link attributes")
         self.keys(leds, "leds.", "pins active attributes")
         self.keys(programmer, "programmer.", "tool arguments memories")
         board = Board(
@@ -187,6 +218,11 @@ class _Reader:
             programmer=self.word(programmer, "tool", "programmer."),
             programmer_arguments=self.arguments(programmer.get("arguments")),
             memories=self.memories(programmer.get("memories")),
+            link=self.text(uart, "link", "uart."),
+            seen=self.text(table, "seen"),
+            demo=self.demo(self.table(table, "demo")),
+            ram=self.ram(self.table(table, "memory")) if "memory" in table else (),
+            note=self.text(table, "note") if "note" in table else "",
             flash=self.flash(self.table(table, "flash")) if "flash" in table else None,
         )
         used = [pin for _, pin, _ in [*board.port_pins(), *(board.flash.port_pins() if board.flash else [])]]
@@ -208,6 +244,23 @@ class _Reader:
             raise self.error("flash.image", "should be a multiple of 65536, what a flash erases at once")
         return Flash(PinGroup(tuple(pins), self.attributes(table, "flash")), clk == _MCLK, size, image)
 
+    def demo(self, table: dict[str, Any]) -> Demo:
+        may = [key for key in ("fps", "clock") if key in table]
+        self.keys(table, "demo.", " ".join(["model", *may]))
+        if not isinstance(table["model"], str) or not _MODEL.fullmatch(table["model"]):
+            raise self.error("demo.model", "should be a model in examples/")
+        clock = table.get("clock")
+        if clock is not None and clock != AUTO:
+            clock = self.integer(table, "clock", "demo.", 1, 400)
+        fps = self.integer(table, "fps", "demo.", 1, 10_000_000) if "fps" in table else None
+        return Demo(table["model"], fps, clock)
+
+    def ram(self, table: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+        for key in table:
+            if key not in RAM_KINDS:
+                raise self.error(f"memory.{key}", f"should be one of {', '.join(RAM_KINDS)}")
+        return tuple((key, self.integer(table, key, "memory.", 1, 1 << 16)) for key in table)
+
     def error(self, key: str, what: str) -> BoardError:
         return BoardError(f"key {key!r}: {what}", where=str(self.path))
 
@@ -223,10 +276,10 @@ class _Reader:
             raise self.error(key, "should be a table")
         return table[key]
 
-    def text(self, table: dict[str, Any], key: str) -> str:
+    def text(self, table: dict[str, Any], key: str, prefix: str = "") -> str:
         value = table[key]
-        if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
-            raise self.error(key, "should be a line of text")
+        if not isinstance(value, str) or not 0 < len(value) <= 300 or not value.isprintable():
+            raise self.error(prefix + key, "should be a line of text")
         return value
 
     def word(self, table: dict[str, Any], key: str, prefix: str = "") -> str:

@@ -1,4 +1,8 @@
-"""Lattice ECP5: synth_ecp5, nextpnr-ecp5, ecppack."""
+"""Lattice ECP5: synth_ecp5, nextpnr-ecp5, ecppack.
+
+LFE5UM and LFE5UM5G are the same dies with serial transceivers, which hwgen leaves alone; their numbers in the
+bitstream differ, and the 5G ones are faster (speed grade 8 only).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from hwgen.flow.family.base import Family
 
 
 class Ecp5(Family):
-    """LFE5U."""
+    """LFE5U, LFE5UM, LFE5UM5G."""
 
     def clean(self, module: dict[str, Any]) -> None:
         netlist.clean_carries(module)
@@ -29,7 +33,10 @@ class Ecp5(Family):
 
 ECP5 = Ecp5(
     name="ecp5",
-    devices={"LFE5U-12F": "12k", "LFE5U-25F": "25k", "LFE5U-45F": "45k", "LFE5U-85F": "85k"},
+    devices={"LFE5U-12F": "12k"}
+    | {f"LFE5U-{size}F": f"{size}k" for size in (25, 45, 85)}
+    | {f"LFE5UM-{size}F": f"um-{size}k" for size in (25, 45, 85)}
+    | {f"LFE5UM5G-{size}F": f"um5g-{size}k" for size in (25, 45, 85)},
     grades=True,
     clock_mhz=100.0,
     fill=0.6,
