@@ -11,6 +11,8 @@ import pytest
 
 import hwgen
 from hwgen import pipeline
+from hwgen.design import Design
+from hwgen.golden.run import execute
 from hwgen.support.errors import MismatchError, UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("digits")
 
 
-def design(folder: Path, **options: object) -> pipeline.Design:
+def design(folder: Path, **options: object) -> Design:
     return hwgen.compile(hwgen.load(DIGITS), board="ulx3s-85f", fps=2000, out=folder, **options)
 
 
@@ -59,11 +61,11 @@ def test_broken_hardware_is_caught_and_named(tmp_path: Path) -> None:
     right = node.weights.copy()
     wrong = right.copy()
     wrong[1, 1, 5] += 1
-    golden = pipeline.execute(broken.graph, broken.net.enter(digits(2)), keep=True)
+    golden = execute(broken.graph, broken.net.enter(digits(2)), keep=True)
     node.weights = wrong
     assert not np.array_equal(
         golden[node.output],
-        pipeline.execute(broken.graph, broken.net.enter(digits(2)), keep=True)[node.output],
+        execute(broken.graph, broken.net.enter(digits(2)), keep=True)[node.output],
     )
     broken.tapped_verilog, broken.verilog  # elaborated with the wrong weight  # noqa: B018
     node.weights = right
@@ -97,3 +99,18 @@ def test_build_makes_a_bitstream_and_flash_loads_it(folder: Path, monkeypatch: p
     pipeline.flash(folder)
     arguments = (folder / "arguments").read_text().split()
     assert arguments[:2] == ["--board", "ulx3s"] and arguments[-1].endswith(".bit")
+
+
+def test_a_build_folder_is_enough_to_make_its_design_again(folder: Path) -> None:
+    made = design(folder, clock=90.0)
+    made.generate()
+    again = pipeline.reopen(folder)
+    assert again.options == made.options and again.content == made.content
+    (folder / "digits.tflite").write_bytes(DIGITS.read_bytes() + b"x")
+    with pytest.raises(UsageError, match="not the model"):
+        pipeline.reopen(folder)
+    with pytest.raises(UsageError, match="no build folder"):
+        pipeline.reopen(folder / "elsewhere")
+    (folder / "design.json").write_text('{"schema": 1, "model": "../digits.tflite"}')
+    with pytest.raises(UsageError, match="cannot be understood"):
+        pipeline.reopen(folder)

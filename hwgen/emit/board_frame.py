@@ -17,7 +17,10 @@ class BoardFrame:
     clock_hz: wanted; `self.clock_hz` is what the PLL gives, the nearest that is not above it.
     pll: False leaves clock and reset to the caller (ports `clk` and `rst` in Verilog, domain `sync` in
     Amaranth's simulator). For simulation. UsageError: a clock that the PLL cannot make.
+    has_flash: the board's flash is among the ports.
     """
+
+    has_flash = False
 
     def __init__(self, board: Board, clock_hz: float, *, pll: bool = True) -> None:
         self.board = board

@@ -37,6 +37,8 @@ class SystolicTop(BoardFrame, Elaboratable):
     UsageError: a clock that the PLL, the UART or the flash cannot have.
     """
 
+    has_flash = True
+
     def __init__(
         self,
         geometry: Array,

@@ -1,0 +1,157 @@
+"""A network as a chain of units, one a layer: the streaming engine's design."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from hwgen import report
+from hwgen.design import Design, Proof, Simulation
+from hwgen.emit.board_top import BoardTop
+from hwgen.emit.manifest import Manifest, StreamPort
+from hwgen.emit.testbench import write_testbench
+from hwgen.emit.verilog import identifier, to_verilog
+from hwgen.engines import stream
+from hwgen.golden.run import execute
+from hwgen.hw.ram import inferred_count
+from hwgen.ir.graph import Graph
+from hwgen.numeric.rounding import Ints
+from hwgen.plan.plan import Plan
+from hwgen.support.files import write_atomic
+from hwgen.targets import Target
+from hwgen.targets.resources import Resources
+from hwgen.verify.rtl import Waveform, verify_rtl
+
+
+def left_by_link(graph: Graph, budget: Resources, target: Target) -> Resources:
+    """What the link's logic and its buffers for one input and one output leave of the board."""
+    sizes = [graph.tensors[edge.tensor].size for edge in (graph.inputs[0], graph.outputs[0])]
+    buffers = sum(inferred_count(8, size, target) for size in sizes)
+    return replace(budget, lut4=budget.lut4 - 600, ff=budget.ff - 500, bram=budget.bram - buffers)
+
+
+@dataclass(eq=False)
+class StreamDesign(Design):
+    """A network folded onto units; graph: after the passes."""
+
+    graph: Graph = field(kw_only=True)
+    plan: Plan = field(kw_only=True)
+    _cores: dict[bool, stream.StreamCore] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the core's module."""
+        return identifier(self.net.name)
+
+    @property
+    def content(self) -> bytes:
+        """Verilog of the core."""
+        return self.verilog.encode()
+
+    def core(self, taps: bool = False) -> stream.StreamCore:
+        """The hardware: a component with streams `i` and `o`."""
+        if taps not in self._cores:
+            self._cores[taps] = stream.StreamCore(self.graph, self.plan, taps)
+        return self._cores[taps]
+
+    def top(self, *, baud: float | None = None, pll: bool = True) -> BoardTop:
+        """The core behind the board's link."""
+        return BoardTop(
+            self.core(), self.board, self.clock_mhz * 1e6,
+            inputs=self.graph.tensors[self.graph.inputs[0].tensor].size,
+            outputs=self.graph.tensors[self.graph.outputs[0].tensor].size,
+            design_id=int(self.net.sha256[:8], 16),
+            baud=self.options.baud if baud is None else baud,
+            pll=pll,
+        )  # fmt: skip
+
+    @cached_property
+    def verilog(self) -> str:
+        """Verilog of the core."""
+        self.progress("writing Verilog", None)
+        return to_verilog(self.core(), self.name)
+
+    @cached_property
+    def tapped_verilog(self) -> str:
+        """Verilog of the core with every layer's stream visible at the top; for verification only."""
+        self.progress("writing Verilog with taps", None)
+        return to_verilog(self.core(taps=True), self.name)
+
+    def manifest(self, taps: bool = False) -> Manifest:
+        """What the core's ports carry."""
+        core = self.core(taps)
+        ports = [
+            StreamPort.of("i", "in", self.graph, core.input_tensor.name, core.input_lanes),
+            StreamPort.of("o", "out", self.graph, core.output_tensor.name, core.output_lanes),
+        ]
+        seen = [StreamPort.of(f"tap_{t.index}", "tap", self.graph, t.tensor, t.lanes) for t in core.taps]
+        interval = self.plan.schedule.interval
+        return Manifest.of(self.graph, self.name, ports, seen, model=self.net.path, interval=interval)
+
+    def write(self) -> None:
+        """Verilog, manifest and test bench."""
+        facts = self.manifest()
+        write_atomic(self.folder / "rtl" / f"{self.name}.v", self.verilog)
+        facts.write(self.folder / "manifest.json")
+        inputs = self.net.random_inputs(2)
+        expected = execute(self.graph, inputs)
+        values = {port.name: {**inputs, **expected}[port.tensor] for port in facts.ports}
+        write_testbench(self.folder / "testbench", facts, f"../rtl/{self.name}.v", values)
+
+    def simulate(self, inputs: dict[str, Ints], stages: bool, how: Simulation) -> Proof:
+        """With `stages` another Verilog is run, the one with taps."""
+        self.progress("running the golden model", None)
+        expected = execute(self.graph, inputs, keep=stages)
+        facts = self.manifest(stages)
+        folder = self.folder / "verify" / ("stages" if stages else "output")
+        rtl = self.folder / "rtl" / f"{self.name}.v"
+        if stages:
+            rtl = folder / f"{self.name}.v"
+            write_atomic(rtl, self.tapped_verilog)
+        dump = Waveform(self.folder / "mismatch.vcd") if how.waveform else None
+        result = verify_rtl(
+            [rtl], facts, inputs, expected, folder, seed=how.seed, waveform=dump, simulator=how.simulator,
+            progress=self.progress,
+        )  # fmt: skip
+        measured = {"cycles_per_inference": result.latency, "initiation_interval": result.interval}
+        return Proof(result, facts, [rtl], {key: value for key, value in measured.items() if value})
+
+    def regions(self) -> dict[str, str]:
+        """Every layer's unit, and the link."""
+        units = stream.unit_names(self.graph)
+        return {**{name: f"core.{unit}" for name, unit in units.items()}, "link": "link"}
+
+    def place(self, cell: Sequence[str]) -> str:
+        """The layer, by its unit's name."""
+        names = {unit: name for name, unit in stream.unit_names(self.graph).items()}
+        return next((part for part in cell if part in names), cell[0])
+
+    def predicted(self) -> dict[str, Any]:
+        """Clocks by the schedule, resources by the estimates."""
+        plan, budget = self.plan, self.board.budget.as_dict()
+        units = stream.unit_names(self.graph)
+        layers = []
+        for name, unit in plan.units.items():
+            out = self.graph.tensors[unit.node.output]
+            layers.append(
+                {
+                    "name": name,
+                    "unit": units[name],
+                    "kind": unit.node.kind,
+                    "shape": list(out.shape),
+                    "macs": unit.node.macs(self.graph.node_inputs(unit.node)),
+                    "multipliers": unit.multipliers,
+                    "folding": str(unit.folding),
+                    "cycles": unit.cycles,
+                    "resources": unit.cost.as_dict(),
+                }
+            )
+        cost = plan.cost.as_dict()
+        return {
+            "cycles_per_inference": plan.schedule.cycles,
+            "initiation_interval": plan.schedule.interval,
+            "resources": {key: {"used": cost[key], "available": budget[key]} for key in report.RESOURCES},
+            "layers": layers,
+        }
