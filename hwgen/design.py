@@ -32,7 +32,7 @@ from hwgen.flow import pnr, synth
 from hwgen.flow.board import Board
 from hwgen.net import Net
 from hwgen.numeric.rounding import Ints
-from hwgen.runtime.link import BAUD
+from hwgen.runtime.link import BAUD, IDLE_SECONDS
 from hwgen.support.errors import FitError, UsageError
 from hwgen.support.files import write_atomic
 from hwgen.support.progress import Progress, silent
@@ -100,8 +100,16 @@ class Design(ABC):
         """What the hardware is, as bytes: a report of other bytes is outdated."""
 
     @abstractmethod
-    def top(self, *, baud: float | None = None, pll: bool = True) -> BoardFrame:
-        """The whole design on the board. baud: of the link, that of the options if None."""
+    def top(
+        self, *, baud: float | None = None, idle_seconds: float = IDLE_SECONDS, pll: bool = True
+    ) -> BoardFrame:
+        """The whole design on the board. baud: of the link, that of the options if None; idle_seconds: see
+        `runtime.link`."""
+
+    @property
+    def image(self) -> bytes | None:
+        """What is in the board's flash from `Flash.image` on, None if that is never read."""
+        return None
 
     @abstractmethod
     def write(self) -> None:

@@ -19,6 +19,7 @@ from hwgen.hw.ram import inferred_count
 from hwgen.ir.graph import Graph
 from hwgen.numeric.rounding import Ints
 from hwgen.plan.plan import Plan
+from hwgen.runtime.link import IDLE_SECONDS
 from hwgen.support.files import write_atomic
 from hwgen.targets import Target
 from hwgen.targets.resources import Resources
@@ -56,7 +57,9 @@ class StreamDesign(Design):
             self._cores[taps] = stream.StreamCore(self.graph, self.plan, taps)
         return self._cores[taps]
 
-    def top(self, *, baud: float | None = None, pll: bool = True) -> BoardTop:
+    def top(
+        self, *, baud: float | None = None, idle_seconds: float = IDLE_SECONDS, pll: bool = True
+    ) -> BoardTop:
         """The core behind the board's link."""
         return BoardTop(
             self.core(), self.board, self.clock_mhz * 1e6,
@@ -64,6 +67,7 @@ class StreamDesign(Design):
             outputs=self.graph.tensors[self.graph.outputs[0].tensor].size,
             design_id=int(self.net.sha256[:8], 16),
             baud=self.options.baud if baud is None else baud,
+            idle_seconds=idle_seconds,
             pll=pll,
         )  # fmt: skip
 

@@ -35,6 +35,7 @@ from hwgen.plan.systolic.lower import Lowered, lower
 from hwgen.plan.systolic.taps import Tapped, tapped
 from hwgen.program.instructions import Run, listing
 from hwgen.program.timing import Spent, clocks
+from hwgen.runtime.link import IDLE_SECONDS
 from hwgen.support.errors import UsageError
 from hwgen.support.files import cache_folder, write_atomic
 from hwgen.support.progress import Progress
@@ -78,10 +79,19 @@ class SystolicDesign(Design):
         """Verilog and image."""
         return self.verilog.encode() + self.lowered.image.to_bytes()
 
-    def top(self, *, baud: float | None = None, pll: bool = True) -> SystolicTop:
+    def top(
+        self, *, baud: float | None = None, idle_seconds: float = IDLE_SECONDS, pll: bool = True
+    ) -> SystolicTop:
         """The engine with the board's flash behind its link."""
         baud = self.options.baud if baud is None else baud
-        return SystolicTop(self.array, self.board, self.clock_mhz * 1e6, baud=baud, pll=pll)
+        return SystolicTop(
+            self.array, self.board, self.clock_mhz * 1e6, baud=baud, idle_seconds=idle_seconds, pll=pll
+        )
+
+    @property
+    def image(self) -> bytes:
+        """Program and weights."""
+        return self.lowered.image.to_bytes()
 
     @cached_property
     def verilog(self) -> str:
