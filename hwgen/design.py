@@ -17,6 +17,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,6 +31,7 @@ from hwgen.emit.manifest import Manifest
 from hwgen.emit.verilog import identifier
 from hwgen.flow import pnr, synth
 from hwgen.flow.board import Board
+from hwgen.flow.placement import PLACEMENT
 from hwgen.net import Net
 from hwgen.numeric.rounding import Ints
 from hwgen.runtime.link import BAUD, IDLE_SECONDS
@@ -210,7 +212,7 @@ class Design(ABC):
                 for key in report.RESOURCES
             },
             "layer_resources": {name: synthesis.regions[path] for name, path in regions.items()},
-            "critical_path": self._path(routed),
+            **self._path(routed),
             "seed": seed,
             "bitstream": None,
         }
@@ -224,16 +226,19 @@ class Design(ABC):
         packed = pnr.pack(routed.config, made, family, progress=self.progress)
         for target in {self.folder / "pnr" / family.bitstream, bitstream} - {packed}:
             _copy(packed, target)
+        if routed.placement != self.folder / "pnr" / PLACEMENT:
+            _copy(routed.placement, self.folder / "pnr" / PLACEMENT)
         return self._report({**news, "bitstream": bitstream.name})
 
-    def _path(self, routed: pnr.Routed) -> str:
+    def _path(self, routed: pnr.Routed) -> dict[str, Any]:
         """The critical path in terms of the design's parts, and nanoseconds."""
-        places: list[str] = []
-        for step in routed.critical_path:
-            place = self.place(step.cell.split(".")) if step.cell else ""
-            if place and (not places or places[-1] != place):
-                places.append(place)
-        return f"{sum(step.delay for step in routed.critical_path):.2f} ns in {' > '.join(places)}"
+        steps = report.path_steps(routed.critical_path, self.place)
+        places = [place for place, _ in groupby(step["place"] for step in steps)]
+        nanoseconds = sum(step["ns"] for step in steps)
+        return {
+            "critical_path": f"{nanoseconds:.2f} ns in {' > '.join(filter(None, places))}",
+            "critical_steps": steps,
+        }
 
     def _record(self) -> None:
         """design.json and a copy of the model, so that the folder alone is enough for `pipeline.reopen`."""
@@ -299,5 +304,5 @@ _KINDS = (".tflite", ".onnx", ".onnx.gz")
 _SIMULATED = ("exact", "cycles_per_inference", "initiation_interval")
 _MEASURED = (
     *_SIMULATED, "clock_mhz", "fmax_mhz", "resources", "layer_resources", "critical_path",
-    "bitstream", "seed",
+    "critical_steps", "bitstream", "seed",
 )  # fmt: skip

@@ -139,6 +139,7 @@ class StreamDesign(Design):
         layers = []
         for name, unit in plan.units.items():
             out = self.graph.tensors[unit.node.output]
+            done = plan.schedule.finish[unit.node.output]  # clocks in which its pixels are on the stream
             layers.append(
                 {
                     "name": name,
@@ -149,6 +150,9 @@ class StreamDesign(Design):
                     "multipliers": unit.multipliers,
                     "folding": str(unit.folding),
                     "cycles": unit.cycles,
+                    "begins": round(done[0] - unit.cycles / len(done)),
+                    "ends": round(done[-1]),
+                    **report.weight_facts(unit.node, unit.folding.product),
                     "resources": unit.cost.as_dict(),
                 }
             )

@@ -34,7 +34,7 @@ from hwgen.passes.run import run_passes
 from hwgen.plan.systolic.lower import Lowered, lower
 from hwgen.plan.systolic.taps import Tapped, tapped
 from hwgen.program.instructions import Run, listing
-from hwgen.program.timing import Spent, clocks
+from hwgen.program.timing import Latencies, Spent, clocks
 from hwgen.runtime.link import IDLE_SECONDS
 from hwgen.support.errors import UsageError
 from hwgen.support.files import cache_folder, write_atomic
@@ -100,10 +100,14 @@ class SystolicDesign(Design):
         return to_verilog(engine.SimulatedEngine(self.array, self.target, self.divide), self.name)
 
     @cached_property
+    def latencies(self) -> Latencies:
+        """Of the array as built."""
+        return engine.latencies(self.array, self.target, self.divide)
+
+    @cached_property
     def spent(self) -> list[Spent]:
         """Predicted clocks of every instruction."""
-        known = engine.latencies(self.array, self.target, self.divide)
-        return clocks(self.lowered.image.program, self.array, known)
+        return clocks(self.lowered.image.program, self.array, self.latencies)
 
     @property
     def interval(self) -> int:
@@ -207,6 +211,7 @@ class SystolicDesign(Design):
                     "macs": node.macs(graph.node_inputs(node)),
                     "folding": f"{self.array.rows}x{self.array.columns}",
                     "cycles": busy[node.name],
+                    **report.weight_facts(node),
                     "resources": dict.fromkeys(report.RESOURCES, 0),
                 }
             )
@@ -215,6 +220,8 @@ class SystolicDesign(Design):
             "initiation_interval": self.interval,
             "multipliers": self.array.rows * self.array.columns,
             "host": [node.name for node in self.lowered.tail],
+            "timeline": report.timeline(self.spent, self.lowered.layers),
+            "load_bytes_per_clock": self.array.columns / self.latencies.word,
             "resources": {key: {"used": 0, "available": budget[key]} for key in report.RESOURCES},
             "layers": layers,
         }

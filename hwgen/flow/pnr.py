@@ -55,11 +55,12 @@ class PathStep:
 class Routed:
     """A routed design. `fmax_mhz`: of the slowest clock that has a path. `critical_path`: that clock's.
 
-    resources: used, in the units of a board's budget, hidden sites of carry chains included. On iCE40 lut4
-    counts logic cells, whatever is used of them.
+    placement: see flow/placement.py. resources: used, in the units of a board's budget, hidden sites of carry
+    chains included. On iCE40 lut4 counts logic cells, whatever is used of them.
     """
 
     config: Path
+    placement: Path
     clocks: dict[str, Clock]
     fmax_mhz: float
     resources: dict[str, int]
@@ -205,7 +206,8 @@ def pack(
 
 def as_dict(result: Routed) -> dict[str, Any]:
     """Plain data for JSON."""
-    return {**asdict(result), "config": str(result.config), "log": str(result.log)}
+    paths = {name: str(getattr(result, name)) for name in ("config", "placement", "log")}
+    return {**asdict(result), **paths}
 
 
 def _record(report: dict[str, Any], family: Family, cells: Mapping[str, int]) -> dict[str, Any]:
@@ -244,7 +246,12 @@ def _routed(out_dir: Path, family: Family, record: dict[str, Any]) -> Routed:
     fields = dict(record)
     fields["clocks"] = {name: Clock(**clock) for name, clock in record["clocks"].items()}
     fields["critical_path"] = [PathStep(**step) for step in record["critical_path"]]
-    return Routed(config=out_dir / family.config, log=out_dir / LOG, **fields)
+    return Routed(
+        config=out_dir / family.config,
+        placement=out_dir / placement.PLACEMENT,
+        log=out_dir / LOG,
+        **fields,
+    )
 
 
 def _plain(clock: str) -> str:

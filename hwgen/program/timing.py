@@ -40,13 +40,16 @@ class Latencies:
 @dataclass
 class Spent:
     """clocks: from an instruction's start to the next one's; of a RUN: steps with a word, bubbles, and clocks
-    in which a step waited for a write to the same memory."""
+    in which a step waited for a write to the same memory; of a LOAD: the clock in which it begins, since the
+    program's start, and the one in which its last word is there."""
 
     instruction: Instruction
     clocks: int
     steps: int = 0
     bubbles: int = 0
     blocked: int = 0
+    begins: int = 0
+    ends: int = 0
 
 
 def clocks(program: Sequence[Instruction], array: Array, latencies: Latencies) -> list[Spent]:
@@ -77,6 +80,7 @@ def clocks(program: Sequence[Instruction], array: Array, latencies: Latencies) -
             first = start + latencies.load
             arrivals = range(first, first + instruction.words * latencies.word, latencies.word)
             loaded = arrivals[-1] + latencies.loaded
+            entry.begins, entry.ends = start, loaded
             end = start
         elif isinstance(instruction, Wait):
             end = max(start, loaded + 1)

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.report.data import NAME, RESOURCES, derive, read, write_json
+from hwgen.report.facts import path_steps, timeline, weight_facts
 from hwgen.report.text import render, render_model
 from hwgen.support.files import write_atomic
 
-__all__ = ["NAME", "RESOURCES", "derive", "read", "render", "render_model", "write"]
+__all__ = [
+    "NAME", "RESOURCES", "derive", "path_steps", "read", "render", "render_model", "timeline",
+    "weight_facts", "write",
+]  # fmt: skip
 
 
 def write(folder: Path, report: dict[str, Any]) -> None:
