@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hwgen import cli
 from hwgen.program.array import ECP5_85F, UP5K
 from hwgen.program.image import Image
 from hwgen.program.instructions import End
@@ -17,26 +17,17 @@ ROOT = Path(__file__).resolve().parent.parent
 DIGITS = ROOT / "examples" / "digits" / "digits.tflite"
 
 
-def run(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, str, str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["hwgen", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    seen = capsys.readouterr()
-    return int(stop.value.code or 0), seen.out, seen.err
-
-
-def test_inspect(capsys: pytest.CaptureFixture) -> None:
-    code, out, _ = run(capsys, "inspect", DIGITS)
+def test_inspect(hwgen_command: Callable) -> None:
+    code, out, _ = hwgen_command("inspect", DIGITS)
     assert code == 0 and "depthwise" in out and "199,936 MACs" in out
-    code, out, _ = run(capsys, "inspect", DIGITS, "--json")
+    code, out, _ = hwgen_command("inspect", DIGITS, "--json")
     facts = json.loads(out)
     assert code == 0 and facts["macs"] == sum(layer["macs"] for layer in facts["layers"]) == 199936
 
 
-def test_generate_writes_what_an_engineer_needs(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+def test_generate_writes_what_an_engineer_needs(hwgen_command: Callable, tmp_path: Path) -> None:
     out = tmp_path / "core"
-    code, text, _ = run(capsys, "generate", DIGITS, "--fps", "5000", "-o", out, "--json")
+    code, text, _ = hwgen_command("generate", DIGITS, "--fps", "5000", "-o", out, "--json")
     assert code == 0
     manifest = json.loads((out / "manifest.json").read_text())
     assert [port["name"] for port in manifest["ports"]] == ["i", "o"]
@@ -51,7 +42,7 @@ def test_generate_writes_what_an_engineer_needs(capsys: pytest.CaptureFixture, t
     assert wanted <= facts.keys()
     assert set(facts["resources"]) == {"lut4", "ff", "dsp", "bram", "spram"}
     assert facts["inferences_per_second"] >= 5000
-    code, text, _ = run(capsys, "report", out)
+    code, text, _ = hwgen_command("report", out)
     assert code == 0 and "not verified yet" in text
 
 
@@ -74,11 +65,11 @@ def test_generate_writes_what_an_engineer_needs(capsys: pytest.CaptureFixture, t
     ],
 )
 def test_errors(
-    capsys: pytest.CaptureFixture, tmp_path: Path, arguments: list[object], code: int, says: str
+    hwgen_command: Callable, tmp_path: Path, arguments: list[object], code: int, says: str
 ) -> None:
     out = tmp_path / "out"
     needs_folder = arguments[0] in ("generate", "verify")
-    got, text, error = run(capsys, *arguments, *(["-o", out] if needs_folder else []))
+    got, text, error = hwgen_command(*arguments, *(["-o", out] if needs_folder else []))
     assert got == code, error
     assert says in error
     assert "Traceback" not in error and not text
@@ -95,31 +86,31 @@ def test_errors(
         (np.zeros((0, 8, 8, 1), np.int8), "no inputs"),
     ],
 )
-def test_bad_inputs(capsys: pytest.CaptureFixture, tmp_path: Path, x: np.ndarray, says: str) -> None:
+def test_bad_inputs(hwgen_command: Callable, tmp_path: Path, x: np.ndarray, says: str) -> None:
     np.save(tmp_path / "x.npy", x)
-    code, _, error = run(
-        capsys, "verify", DIGITS, "--fps", "1000", "--inputs", tmp_path / "x.npy", "-o", tmp_path / "o"
+    code, _, error = hwgen_command(
+        "verify", DIGITS, "--fps", "1000", "--inputs", tmp_path / "x.npy", "-o", tmp_path / "o"
     )
     assert code == 2 and says in error and not (tmp_path / "o").exists()
 
 
-def test_pickled_inputs_are_refused(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+def test_pickled_inputs_are_refused(hwgen_command: Callable, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    code, _, error = run(capsys, "verify", DIGITS, "--inputs", tmp_path / "x.npy", "-o", tmp_path / "o")
+    code, _, error = hwgen_command("verify", DIGITS, "--inputs", tmp_path / "x.npy", "-o", tmp_path / "o")
     assert code == 2 and "cannot be read" in error
 
 
-def test_boards_and_doctor(capsys: pytest.CaptureFixture) -> None:
-    code, out, _ = run(capsys, "boards", "--json")
+def test_boards_and_doctor(hwgen_command: Callable) -> None:
+    code, out, _ = hwgen_command("boards", "--json")
     assert code == 0 and "ulx3s-85f" in {row["name"] for row in json.loads(out)}
-    code, out, _ = run(capsys, "doctor", "--json")
+    code, out, _ = hwgen_command("doctor", "--json")
     rows = {row["tool"]: row for row in json.loads(out)}
     assert code == 0 and rows["nextpnr-ecp5"]["found"] and rows["yosys"]["version"]
-    assert run(capsys, "boards")[0] == run(capsys, "doctor")[0] == 0
+    assert hwgen_command("boards")[0] == hwgen_command("doctor")[0] == 0
 
 
 def test_flash_refuses_a_damaged_image(
-    capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hwgen_command: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The systolic engine's program alone is flashed; not a damaged one, and not that of another array."""
     tool, record = tmp_path / "loader", tmp_path / "record"
@@ -131,12 +122,12 @@ def test_flash_refuses_a_damaged_image(
     good = Image(UP5K, (End(),), bytes(64)).to_bytes()
     for data in (good[:-4], good[:50] + b"x" + good[51:], Image(ECP5_85F, (End(),), bytes(64)).to_bytes()):
         (tmp_path / "image.bin").write_bytes(data)
-        code, _, error = run(capsys, "flash", tmp_path, "--image-only")
+        code, _, error = hwgen_command("flash", tmp_path, "--image-only")
         assert code == 2 and "image.bin: not flashed" in error and error.count("\n") == 1
     assert not record.exists() or "image.bin" not in record.read_text()
     (tmp_path / "image.bin").write_bytes(good)
-    code, text, _ = run(capsys, "flash", tmp_path, "--image-only", "--json")
+    code, text, _ = hwgen_command("flash", tmp_path, "--image-only", "--json")
     assert code == 0 and json.loads(text)["commands"][0][-2:] == ["1048576", str(tmp_path / "image.bin")]
     assert "--offset 1048576" in record.read_text()
-    code, _, error = run(capsys, "flash", tmp_path)
+    code, _, error = hwgen_command("flash", tmp_path)
     assert code == 2 and "no bitstream here" in error

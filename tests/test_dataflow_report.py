@@ -6,12 +6,13 @@ import dataclasses
 import itertools
 import json
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hwgen import cli, dataflow
+from hwgen import dataflow
 from hwgen.flow import board as boards
 from hwgen.ir.graph import Graph
 from hwgen.ir.tensor import Edge, Tensor
@@ -24,15 +25,6 @@ from hwgen.support.errors import UnsupportedError, UsageError
 
 DIGITS = Path(__file__).resolve().parent.parent / "examples" / "digits" / "digits.tflite"
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-def run(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, str, str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["hwgen", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    seen = capsys.readouterr()
-    return int(stop.value.code or 0), seen.out, seen.err
 
 
 def graph(*names: str) -> Graph:
@@ -50,8 +42,8 @@ def graph(*names: str) -> Graph:
     return result
 
 
-def test_table_and_picture(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
-    code, text, _ = run(capsys, "dataflow", DIGITS, "-o", tmp_path)
+def test_table_and_picture(hwgen_command: Callable, tmp_path: Path) -> None:
+    code, text, _ = hwgen_command("dataflow", DIGITS, "-o", tmp_path)
     assert code == 0 and (tmp_path / "dataflow.txt").read_text() == text
     facts = json.loads((tmp_path / "dataflow.json").read_text())
     assert facts["board"] == "icebreaker" and facts["array"]["rows"] == 4
@@ -62,7 +54,7 @@ def test_table_and_picture(capsys: pytest.CaptureFixture, tmp_path: Path) -> Non
         assert any(line.startswith(layer["name"]) and layer["why"] in line for line in lines)
     marked = [line for line in lines if "%" in line and line.startswith(facts["layers"][1]["name"])]
     assert "*" in marked[0] and "+" in marked[0]
-    code, out, _ = run(capsys, "dataflow", DIGITS, "--board", "ulx3s-85f", "--json")
+    code, out, _ = hwgen_command("dataflow", DIGITS, "--board", "ulx3s-85f", "--json")
     other = json.loads(out)
     assert code == 0 and other["array"]["rows"] == 16
     assert other["totals"]["engine"]["cycles"] < facts["totals"]["engine"]["cycles"]
@@ -101,10 +93,10 @@ def test_hostile_names_stay_text() -> None:
     )
 
 
-def test_refusals(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, _, error = run(capsys, "dataflow", DIGITS, "--board", "icestick")
+def test_refusals(hwgen_command: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, _, error = hwgen_command("dataflow", DIGITS, "--board", "icestick")
     assert code == 2 and error.count("\n") == 1 and "needs 8 DSPs" in error
-    code, _, error = run(capsys, "dataflow", DIGITS, "--board", "nowhere")
+    code, _, error = hwgen_command("dataflow", DIGITS, "--board", "nowhere")
     assert code == 5 and "known boards" in error
     with pytest.raises(UsageError, match="no convolution"):
         dataflow.report(graph(), boards.load("icebreaker"))
