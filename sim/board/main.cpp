@@ -6,9 +6,10 @@
 // bit, CLOCKS clocks each (8N1, back to back); what the board sends on uart_tx is what the host reads. While nothing is
 // on the line and the board is not busy for a while, its clock stands still and this program sleeps.
 //
-// Commands, a line each on standard input: "clocks" (answer: "clocks N", since the board's power came on) and "cycle"
-// (the board's power goes off and on again, whatever is under way; answer: "cycled"). The end of standard input,
-// SIGTERM and SIGINT end the program. Exit status: 0, or 1 with a line on standard error.
+// Commands, a line each on standard input: "clocks" (answer: "clocks N S": clocks since the board's power came on, and
+// this program's processor seconds for them) and "cycle" (the board's power goes off and on again, whatever is under
+// way; answer: "cycled"). The end of standard input, SIGTERM and SIGINT end the program. Exit status: 0, or another one
+// and a line on standard output or standard error that says why.
 
 #include <cerrno>
 #include <csignal>
@@ -16,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <deque>
 #include <fcntl.h>
 #include <memory>
@@ -120,9 +122,11 @@ class Power {
         return board_->uart_tx;
     }
     bool busy() const { return board_->busy; }
+    double seconds() const { return static_cast<double>(std::clock() - since_) / CLOCKS_PER_SEC; }
     std::uint64_t clocks = 0;
 
   private:
+    std::clock_t since_ = std::clock();
     VerilatedContext context_;
     std::unique_ptr<Vboard> board_;
 };
@@ -195,6 +199,7 @@ int main(int argc, char** argv) {
     std::string commands;
     std::uint64_t quiet = 0;
     unsigned until_look = 0;
+    power->tick(true);  // a model that refuses its parameters ends the program here
     std::printf("port %s\n", host.name().c_str());
     std::fflush(stdout);
     for (;;) {
@@ -203,7 +208,8 @@ int main(int argc, char** argv) {
             until_look = kLook;
             for (std::size_t end; (end = commands.find('\n')) != std::string::npos; commands.erase(0, end + 1)) {
                 const std::string command = commands.substr(0, end);
-                if (command == "clocks") std::printf("clocks %llu\n", static_cast<unsigned long long>(power->clocks));
+                if (command == "clocks")
+                    std::printf("clocks %llu %.6f\n", static_cast<unsigned long long>(power->clocks), power->seconds());
                 if (command == "cycle") {
                     power.reset();
                     power = std::make_unique<Power>(argc, argv, ++seed);
