@@ -1,7 +1,8 @@
 """Weight ROM: one word a clock, latency 2 in every form.
 
 `bram` spreads the word over DP16KD block RAMs with their output registers; `lut` is logic between two
-registers; `generic` leaves a registered memory to synthesis.
+registers; `generic` leaves a registered memory to synthesis. `exchange` is block RAM instances whatever the
+content is, none of which any tool looks into: it can be exchanged in the finished bitstream (flow/patch.py).
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from amaranth.lib.wiring import In, Out
 
 from hwgen.targets import RamShape, Target
 from hwgen.targets.ecp5 import rom_block
+from hwgen.targets.ice40 import Ice40
+from hwgen.targets.ice40_ram import rom_block as ice40_rom_block
 
-ROM_FORMS = ("bram", "lut", "generic")
+ROM_FORMS = ("bram", "lut", "generic", "exchange")
+EXCHANGED = "exchanged"  # how names of the block RAMs of an `exchange` ROM begin
 MAX_BANKS = 8  # deeper splits need a register after the bank multiplexer
 MAX_INFERRED_BANKS = 32
 
@@ -58,6 +62,17 @@ def rom_layout(width: int, depth: int, target: Target) -> RomLayout:
     return min(usable, key=lambda layout: (layout.blocks, layout.banks))
 
 
+def exchange_layout(width: int, depth: int, target: Target) -> RomLayout:
+    """The cut of an `exchange` ROM: on iCE40 words of 16 bits only, for others are spread over the block."""
+    if not isinstance(target, Ice40):
+        return rom_layout(width, depth, target)
+    (shape,) = (shape for shape in target.rom_shapes if shape.width == 16)
+    layout = RomLayout(shape, -(-depth // shape.depth), -(-width // shape.width))
+    if layout.banks > MAX_INFERRED_BANKS:
+        raise ValueError(f"a ROM of {depth} words is too deep for {target.name}")
+    return layout
+
+
 def rom_cost(width: int, depth: int, target: Target, form: str) -> tuple[int, int]:
     """(LUT4, block RAM) estimate of a ROM of random content.
 
@@ -66,7 +81,7 @@ def rom_cost(width: int, depth: int, target: Target, form: str) -> tuple[int, in
     """
     if form == "lut":
         return (0 if depth == 1 else width if depth <= 16 else width * depth // 8), 0
-    layout = rom_layout(width, depth, target)
+    layout = (exchange_layout if form == "exchange" else rom_layout)(width, depth, target)
     return layout.mux(width), layout.blocks
 
 
@@ -83,8 +98,9 @@ class Rom(wiring.Component):
     """data(t + 2) = content[addr(t)]; a new address every clock.
 
     content: bits, uint8 of shape (depth, width), column 0 the lowest bit of `data`. form: "bram", "lut",
-    "generic", or "auto" for the cheapest on `target`; a target without block RAM instances turns "bram"
-    into "generic". addr: 0..depth-1 (beyond: undefined data). Raises ValueError for a bad form or content.
+    "generic", "exchange", or "auto" for the cheapest on `target`; a target without block RAM instances turns
+    "bram" into "generic". addr: 0..depth-1 (beyond: undefined data). Raises ValueError for a bad form or
+    content.
     """
 
     latency = 2
@@ -98,7 +114,12 @@ class Rom(wiring.Component):
             form = cheapest_rom(self.width, self.depth, target)
         if form not in ROM_FORMS:
             raise ValueError(f"unknown ROM form {form!r}; use one of {', '.join(ROM_FORMS)} or auto")
-        self.banks = rom_layout(self.width, self.depth, target).banks if form == "bram" else 1
+        self.banks = 1
+        if form in ("bram", "exchange"):
+            cut = exchange_layout if form == "exchange" else rom_layout
+            self.banks = cut(self.width, self.depth, target).banks
+        if form == "exchange" and not (target.instances or isinstance(target, Ice40)):
+            form = "bram"  # a family of which nothing is known
         self.form = "generic" if form == "bram" and not target.instances else form
         self._style = {"lut": {"rom_style": "logic"}, "bram": {"rom_style": "block"}}.get(form, {})
         self.target = target
@@ -106,7 +127,9 @@ class Rom(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if self.depth == 1:
+        if self.form == "exchange":
+            m.d.comb += self.data.eq(self._exchanged(m))
+        elif self.depth == 1:
             m.d.comb += self.data.eq(self._words()[0])
         elif self.form == "bram":
             m.d.comb += self.data.eq(self._blocks(m))
@@ -130,7 +153,30 @@ class Rom(wiring.Component):
         m.d.sync += address.eq(self.addr)
         m.d.comb += [read.addr.eq(address), self.data.eq(read.data)]
 
-    def _blocks(self, m: Module) -> Value:
+    def _exchanged(self, m: Module) -> Value:
+        """Block RAMs of known names; an address that is always 0 stays a register."""
+        if not isinstance(self.target, Ice40):
+            return self._blocks(m, EXCHANGED)
+        layout = exchange_layout(self.width, self.depth, self.target)
+        depth, width = layout.shape.depth, layout.shape.width
+        padded = np.zeros((layout.banks * depth, layout.columns * width), dtype=np.int64)
+        padded[: self.depth, : self.width] = self.content
+        bank_bits = (depth - 1).bit_length()
+        address = Signal(bank_bits, reset_less=True)
+        m.d.sync += address.eq(self.addr[:bank_bits])
+        banks: list[Value] = []
+        for bank in range(layout.banks):
+            rows = padded[bank * depth : (bank + 1) * depth]
+            columns = [
+                ice40_rom_block(m, address, rows[:, at : at + width] @ (1 << np.arange(width)),
+                                name=f"{EXCHANGED}_{bank}_{at // width}")
+                for at in range(0, padded.shape[1], width)
+            ]  # fmt: skip
+            banks.append(Cat(*columns)[: self.width])
+        return banks[0] if len(banks) == 1 else self._selected(m, banks, self.addr[bank_bits:])
+
+    def _blocks(self, m: Module, name: str = "") -> Value:
+        """DP16KDs; with a `name` they are called <name>_<bank>_<column>."""
         layout = rom_layout(self.width, self.depth, self.target)
         shape = layout.shape
         padded = np.zeros((layout.banks * shape.depth, layout.columns * shape.width), dtype=np.int64)
@@ -146,7 +192,8 @@ class Rom(wiring.Component):
             for start in range(0, padded.shape[1], shape.width):
                 halves = [rows[:, at : at + port] @ weights for at in range(start, start + shape.width, port)]
                 addr = self.addr[:bank_bits]
-                columns.append(rom_block(m, addr, np.concatenate(halves), port, both=both))
+                place = f"{name}_{bank}_{start // shape.width}" if name else None
+                columns.append(rom_block(m, addr, np.concatenate(halves), port, both=both, name=place))
             banks.append(Cat(*columns)[: self.width])
         if len(banks) == 1:
             return banks[0]

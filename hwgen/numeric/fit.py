@@ -75,12 +75,12 @@ def fit_linear(
 
 def _fit_rows(stair: Staircase, rows: Rising, split_at: Ints | None, weights: Weights) -> LinearFit | None:
     bounds = rows.constraints()
-    slope = _best_slope(rows, bounds, None)
+    slope = best_slope(rows, bounds, None)
     straight = _Solver(rows, bounds, slope, None)
     tries = [(centre, straight) for centre in _centres(rows, bounds, slope, split_at)]
     for centre, middle in _mirrors(rows, bounds, slope, split_at):
         mirrored = bounds.shifted(centre).mirrored(middle)
-        tries.append((centre, _Solver(rows, mirrored, _best_slope(rows, mirrored, slope), middle)))
+        tries.append((centre, _Solver(rows, mirrored, best_slope(rows, mirrored, slope), middle)))
     fits = [fit for centre, solver in tries for fit in _fits_around(stair, rows, centre, solver, weights)]
     fits.sort(key=lambda fit: weigh(fit, weights))
     return next((fit for fit in fits if is_exact(stair, fit)), None)
@@ -91,7 +91,7 @@ def _fit_exceptional(
 ) -> LinearFit | None:
     """The cheapest line with the fewest exceptions that will do."""
     bounds = rows.constraints()
-    slope = _best_slope(rows, bounds, None)
+    slope = best_slope(rows, bounds, None)
     moving = replace(bounds, used=bounds.used & rows.moves[:, None])
     centres, windows = [], []
     for place in _centres(rows, bounds, slope, split_at):
@@ -140,7 +140,7 @@ def varying_bits(values: Ints) -> int:
 
 def _crossing(rows: Rising, bounds: Bounds, slope: np.ndarray, z: float) -> Ints:
     """(rows,) the input nearest to where each row's line passes z; 0 in rows without a slope."""
-    low, high = _interval(bounds, slope, 0)
+    low, high = offset_interval(bounds, slope, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         at = np.rint((z - (low + high) / 2) / slope)
     known = rows.moves & np.isfinite(at) & (np.abs(at) < 1 << 40)
@@ -279,7 +279,7 @@ class _Solver:
     def _feasible(self, shift: int) -> bool:
         done = np.zeros(len(self.slope), dtype=bool)
         for m in self._candidates(shift)[:2]:
-            low, high = _interval(self.bounds, m, shift)
+            low, high = offset_interval(self.bounds, m, shift)
             if self.middle is not None:
                 low, high = self._between(low, high, shift, 0)
             done |= low <= high
@@ -298,7 +298,9 @@ class _Solver:
     def solve(self, shift: int, centre: Ints) -> tuple[Ints, Ints, int] | None:
         """(M, A, zeros) with as many trailing zeros in all offsets as there can be; None if infeasible."""
         if shift not in self._lines:
-            self._lines[shift] = [(m, *_interval(self.bounds, m, shift)) for m in self._candidates(shift)]
+            self._lines[shift] = [
+                (m, *offset_interval(self.bounds, m, shift)) for m in self._candidates(shift)
+            ]
         lines = self._lines[shift]
         if self.middle is None:
             solved = [(m, *_roundest(low - m * centre, high - m * centre, 0)) for m, low, high in lines]
@@ -320,7 +322,7 @@ def _pick(solved: list[tuple[Ints, Ints, np.ndarray]]) -> tuple[Ints, Ints]:
     return tuple(np.take_along_axis(np.stack([s[i] for s in solved]), best, axis=0)[0] for i in (0, 1))  # type: ignore[return-value]
 
 
-def _interval(bounds: Bounds, m: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
+def offset_interval(bounds: Bounds, m: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
     """Smallest and largest offset that satisfies the constraints for multiplier m (real m: open interval)."""
     exact = m.dtype == np.int64
     edge = (bounds.value << shift) - m[:, None] * bounds.x
@@ -348,7 +350,7 @@ def _roundest(low: Ints, high: Ints, least: int) -> tuple[Ints, np.ndarray]:
     return np.where(below, -value, value), exponent
 
 
-def _best_slope(rows: Rising, bounds: Bounds, near: np.ndarray | None) -> np.ndarray:
+def best_slope(rows: Rising, bounds: Bounds, near: np.ndarray | None) -> np.ndarray:
     """(rows,) the real slope with the widest offset interval, by golden section on a concave function.
 
     near: a slope of a subset of the constraints, to search around.

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hwgen.numeric.frame import LineFrame
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import Ints, ints
 
@@ -24,6 +25,8 @@ class Staircase:
     """See the module's equation. lo, hi: (rows,) the inputs each row can meet; y is defined there.
 
     Steps are kept inside [lo+1, hi+1]: what lies at or below lo is in `base`, hi+1 means "never".
+    frame: the line that hardware is given where the steps are exchanged later; its outputs are the range
+    then.
     """
 
     steps: Ints
@@ -32,6 +35,7 @@ class Staircase:
     lo: Ints
     hi: Ints
     pixel_rows: Ints | None = None
+    frame: LineFrame | None = None
 
     def __post_init__(self) -> None:
         rows = self.steps.shape[0]
@@ -55,6 +59,11 @@ class Staircase:
     @property
     def range(self) -> Range:
         """Every y that can come out."""
+        return self.reached if self.frame is None else self.frame.out | self.reached
+
+    @property
+    def reached(self) -> Range:
+        """Every y that these steps reach."""
         ends = np.concatenate([self.base, self.top])
         return Range(int(ends.min()), int(ends.max()))
 
@@ -92,6 +101,7 @@ class Staircase:
             self.lo - offset,
             self.hi - offset,
             self.pixel_rows,
+            self.frame,
         )
 
     def then(self, outer: Staircase) -> Staircase:

@@ -142,8 +142,10 @@ def initial_values(words: np.ndarray, width: int) -> dict[str, Const]:
     return values
 
 
-def rom_block(m: Module, addr: Value, words: np.ndarray, width: int, *, both: bool) -> Value:
-    """One DP16KD as a ROM with output registers: latency 2.
+def rom_block(
+    m: Module, addr: Value, words: np.ndarray, width: int, *, both: bool, name: str | None = None
+) -> Value:
+    """One DP16KD as a ROM with output registers: latency 2. name: of the instance.
 
     width: bits of a port (18, 9, 4, 2, 1). both: use both ports, port B reading the upper half of the
     memory: the result is then 2 * `width` bits, with `words` two half-memories one after the other.
@@ -171,7 +173,7 @@ def rom_block(m: Module, addr: Value, words: np.ndarray, width: int, *, both: bo
             **{f"i_CS{port}{bit}": C(0, 1) for bit in range(3)},
         }
     pins |= {"p_RESETMODE": "SYNC", "p_ASYNC_RESET_RELEASE": "SYNC", "p_GSR": "AUTO"}
-    m.submodules += Instance("DP16KD", **pins)
+    m.submodules[name] = Instance("DP16KD", **pins)
     return result
 
 

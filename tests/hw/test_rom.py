@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator
 from verilated import Case, first_mismatches
 
-from hwgen.hw.rom import Rom, cheapest_rom, rom_cost, rom_layout
-from hwgen.targets import ECP5, GENERIC, Target
+from hwgen.hw.rom import EXCHANGED, Rom, cheapest_rom, rom_cost, rom_layout
+from hwgen.targets import ECP5, GENERIC, ICE40, Target
 
 
 def content(rng: np.random.Generator, depth: int, width: int) -> np.ndarray:
@@ -95,3 +96,30 @@ def test_bad_content_is_refused() -> None:
     for bad in (np.zeros((0, 4)), np.full((2, 2), 2), np.zeros(4)):
         with pytest.raises(ValueError, match="array of bits"):
             Rom(bad, target=GENERIC)
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("target", [ECP5, ICE40], ids=lambda t: t.name)
+def test_rom_whose_content_is_exchanged(tmp_path: Path, target: Target) -> None:
+    rng = np.random.default_rng(3)
+    cases = {}
+    for depth, width in ((2, 40), (300, 17), (600, 5)):
+        bits = content(rng, depth, width)
+        dut = Rom(bits, form="exchange", target=target)
+        addresses = [0, depth - 1, *(int(a) for a in rng.integers(0, depth, 300))]
+        data = [None, None, *(number(bits[a]) for a in addresses[:-2])]
+        cases[f"{depth}x{width}"] = Case(dut, {"addr": addresses}, {"data": data})
+    assert first_mismatches(cases, tmp_path) == {}
+
+
+@pytest.mark.parametrize("target", [ECP5, ICE40], ids=lambda t: t.name)
+def test_content_that_is_exchanged_is_no_structure(target: Target) -> None:
+    def structure(bits: np.ndarray) -> list[str]:
+        text = rtlil.convert(Rom(bits, form="exchange", target=target), emit_src=False)
+        return [line for line in text.splitlines() if "\\INIT" not in line]
+
+    for depth, width in ((1, 5), (300, 17)):
+        bits = content(np.random.default_rng(4), depth, width)
+        assert structure(bits) == structure(bits * 0) == structure(bits | 1)
+        assert f"{EXCHANGED}_0_0" in " ".join(structure(bits))
+    assert rom_cost(17, 300, ICE40, "exchange") == (17, 4)

@@ -32,9 +32,8 @@ def case(
     stair, *, lanes: int, channels: int | None = None, words: int = 300, seed: int = 1, **options
 ) -> Case:
     channels = channels or stair.rows
-    unit = StaircaseUnit(
-        stair, lanes=lanes, channels=channels, value=stair.input_range, target=ECP5, **options
-    )
+    options = {"value": stair.input_range, "target": ECP5} | options
+    unit = StaircaseUnit(stair, lanes=lanes, channels=channels, **options)
     rng = np.random.default_rng(seed)
     x, y = extremes(stair, lanes, channels, stair.input_range, rng, words)
     valid = rng.random(words * 2) < 0.6

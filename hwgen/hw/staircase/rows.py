@@ -59,16 +59,24 @@ def row_order(stair: Staircase, lanes: int, channels: int) -> RowOrder:
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """A parameter: its value in each row, and the pipeline stage at which it is needed."""
+    """A parameter: its value in each row, and the pipeline stage at which it is needed.
+
+    reach: what it may be in other contents of the table, where they are exchanged later.
+    """
 
     name: str
     values: Ints
     stage: int
+    reach: Range | None = None
+
+    def __post_init__(self) -> None:
+        if self.reach is not None and Range.of(self.values) not in self.reach:
+            raise ValueError(f"staircase: {self.name} {Range.of(self.values)} is not within {self.reach}")
 
     @property
     def range(self) -> Range:
         """Range of the values."""
-        return Range.of(self.values)
+        return Range.of(self.values) if self.reach is None else self.reach
 
 
 _ZERO, _ONE = -1, -2  # places of columns that are the same in all words: not stored
@@ -82,9 +90,9 @@ class _Columns:
     place: dict[bytes, int] = field(default_factory=dict)
     stored: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, column: np.ndarray) -> int:
-        """Where a column is stored."""
-        key = column.tobytes()
+    def add(self, column: np.ndarray, own: bool = False) -> int:
+        """Where a column is stored. own: even if there is an equal one."""
+        key = column.tobytes() + bytes(own * len(self.stored))
         if key not in self.place:
             self.place[key] = len(self.stored)
             self.stored.append(column)
@@ -98,7 +106,8 @@ class _Columns:
 class RowTable:
     """Parameters `fields` for every lane, in the order of the words.
 
-    form: "lut", "bram" or "auto". latency: clocks that a word must wait before stage 0.
+    form: "lut", "bram", "auto", or "exchange" where the contents are exchanged later: then every bit of every
+    field is stored. latency: clocks that a word must wait before stage 0.
     """
 
     def __init__(self, fields: list[Field], order: RowOrder, *, target: Target, form: str = "auto") -> None:
@@ -109,18 +118,19 @@ class RowTable:
             columns = self._stages.setdefault(each.stage, _Columns(each.stage))
             lanes = bits_of(each.values, each.range.width)[order.rows]  # (depth, lanes, width)
             places = np.where(lanes[0], _ONE, _ZERO)
-            for lane, bit in np.argwhere(np.any(lanes != lanes[0], axis=0)):
-                places[lane, bit] = columns.add(lanes[:, lane, bit])
+            kept = form == "exchange"
+            for lane, bit in np.argwhere(np.any(lanes != lanes[0], axis=0) | kept):
+                places[lane, bit] = columns.add(lanes[:, lane, bit], own=kept)
             self._bits[each.name] = places.tolist()
         self.width = sum(len(stage.stored) for stage in self._stages.values())
-        if form not in ("auto", "lut", "bram"):
-            raise ValueError(f"staircase: table must be auto, lut or bram, not {form!r}")
+        if form not in ("auto", "lut", "bram", "exchange"):
+            raise ValueError(f"staircase: table must be auto, lut, bram or exchange, not {form!r}")
         self.form = form if form != "auto" else self._cheapest()
 
     @property
     def latency(self) -> int:
         """Clocks that a word must wait before stage 0."""
-        return Rom.latency if self.form == "bram" and self.width else 0
+        return Rom.latency if self.form in ("bram", "exchange") and self.width else 0
 
     def _cheapest(self) -> str:
         if not self.width or self.order.depth == 1:
@@ -136,7 +146,7 @@ class RowTable:
         index = (self.order.depth - 1).bit_length() + (self.order.repeat - 1).bit_length()
         lut, blocks = rom_cost(self.width, self.order.depth, self.target, form or self.form)
         stages = max(self._stages) + 1
-        if self.form == "bram":
+        if self.latency:
             late = sum(len(stage.stored) * stage.stage for stage in self._stages.values())
             return Resources(lut4=lut + 2 * index, ff=index, bram=blocks) + self.target.delay(late)
         late = index * (stages - 1)
@@ -148,7 +158,7 @@ class RowTable:
         """Adds the table; parameters by field and lane, right at the field's stage after the word's valid."""
         stored: dict[int, Value] = {stage: C(0, 0) for stage in self._stages}
         if self.width:
-            stored = self._blocks(m, valid) if self.form == "bram" else self._registers(m, valid)
+            stored = self._blocks(m, valid) if self.latency else self._registers(m, valid)
         result: dict[str, list[Value]] = {}
         for each in self.fields:
             bits = stored[each.stage]
@@ -202,7 +212,7 @@ class RowTable:
         """One block RAM for all stages; later stages are delayed."""
         index, _ = self._index(m, valid, init=0)
         content = np.concatenate([s.content for s in self._stages.values() if s.stored], axis=1)
-        m.submodules.rows = rom = Rom(content, form="bram", target=self.target)
+        m.submodules.rows = rom = Rom(content, form=self.form, target=self.target)
         m.d.comb += rom.addr.eq(index)
         stored: dict[int, Value] = {}
         at = 0
