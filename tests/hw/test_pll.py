@@ -9,7 +9,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from hwgen.hw.pll import ecp5 as pll
-from hwgen.hw.pll import ice40
+from hwgen.hw.pll import ice40, output_hz, output_limits
 from hwgen.hw.pll import pll as make
 from hwgen.support.errors import UsageError
 
@@ -107,8 +107,18 @@ def test_ice40_out_of_range(source, wanted):
 
 
 def test_unknown_family():
-    with pytest.raises(UsageError, match="no PLL for the family 'max10'"):
-        make("max10", 12 * MHZ, 48 * MHZ)
+    for ask in (lambda: make("max10", 12 * MHZ, 48 * MHZ), lambda: output_limits("max10")):
+        with pytest.raises(UsageError, match="no PLL for the family 'max10'"):
+            ask()
+
+
+@pytest.mark.parametrize("family", ["ecp5", "ice40", "ice40up"])
+def test_output_is_known_without_the_component(family):
+    low, high = output_limits(family)
+    for wanted in (low * 1.1, 41_234_567.8, high):
+        assert output_hz(family, 12 * MHZ, wanted) == make(family, 12 * MHZ, wanted).output_hz
+    with pytest.raises(UsageError, match="outside"):
+        output_hz(family, 12 * MHZ, high + 1)
 
 
 def test_ice40_clock_starts_late_and_whole():
