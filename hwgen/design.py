@@ -16,7 +16,7 @@ import json
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,8 +29,8 @@ from hwgen.emit import board_top
 from hwgen.emit.board_frame import BoardFrame
 from hwgen.emit.manifest import Manifest
 from hwgen.emit.verilog import identifier
-from hwgen.flow import pnr, synth
-from hwgen.flow.board import Board
+from hwgen.flow import autoclock, pnr, synth
+from hwgen.flow.board import AUTO, Board
 from hwgen.flow.placement import PLACEMENT
 from hwgen.net import Net
 from hwgen.numeric.rounding import Ints
@@ -49,12 +49,13 @@ SCHEMA = 1
 class Options:
     """What was asked for, beside model and board; None: the engine's or the chip family's own value.
 
-    fps: inferences per second. clock: MHz. fill: share of the LUTs that may be used. baud: of the link.
+    fps: inferences per second. clock: MHz, or AUTO: the chip family's, until `build` has found the fastest
+    that timing allows. fill: share of the LUTs that may be used. baud: of the link.
     """
 
     engine: str = "stream"
     fps: float | None = None
-    clock: float | None = None
+    clock: float | str | None = None
     fill: float | None = None
     baud: float = BAUD
 
@@ -67,6 +68,17 @@ class Proof:
     manifest: Manifest
     files: Sequence[Path]
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A routed top. clock_mhz: asked for. folder: where it was made."""
+
+    clock_mhz: float
+    top: BoardFrame
+    folder: Path
+    synthesis: synth.Synthesis
+    routed: pnr.Routed
 
 
 @dataclass(frozen=True)
@@ -183,24 +195,14 @@ class Design(ABC):
     def build(self, *, seed: int = 1) -> dict[str, Any]:
         """Synthesise, place, route and pack the whole board top; returns the report.
 
-        FitError when it does not fit, or misses the clock that its PLL makes: then there is no bitstream.
+        With the clock AUTO it is routed up to three times, and clock_mhz is the fastest clock that one of
+        them reaches. FitError when it does not fit, or misses the clock that its PLL makes: then there is no
+        bitstream.
         """
         self.generate()
-        top, family = self.top(), self.board.toolchain
-        self.progress("writing the board's top", None)
-        text = board_top.to_rtlil(top)
-        made = self.workshop(text, top.clock_hz, seed)
-        write_atomic(made / "top.il", text)
-        regions = self.regions()
-        synthesis = synth.synthesise(
-            [made / "top.il"], board_top.TOP, self.board.family, made,
-            regions=list(regions.values()), progress=self.progress,
-        )  # fmt: skip
-        pnr.check_fit(synthesis.resources, self.board)
-        routed = pnr.place_and_route(
-            synthesis.netlist, self.board, made, freq_mhz=top.clock_hz / 1e6, seed=seed,
-            flash=top.has_flash, progress=self.progress,
-        )  # fmt: skip
+        made = self._fastest(seed) if self.options.clock == AUTO else self._routed(self.clock_mhz, seed)
+        top, synthesis, routed = made.top, made.synthesis, made.routed
+        family, regions = self.board.toolchain, self.regions()
         bitstream = (self.folder / family.bitstream).with_stem(self.name)
         bitstream.unlink(missing_ok=True)
         budget = self.board.budget.as_dict()
@@ -223,12 +225,49 @@ class Design(ABC):
                 where=self.board.name,
                 hint=f"give --clock {int(routed.fmax_mhz)}, or another --seed",
             )
-        packed = pnr.pack(routed.config, made, family, progress=self.progress)
+        packed = pnr.pack(routed.config, made.folder, family, progress=self.progress)
         for target in {self.folder / "pnr" / family.bitstream, bitstream} - {packed}:
             _copy(packed, target)
         if routed.placement != self.folder / "pnr" / PLACEMENT:
             _copy(routed.placement, self.folder / "pnr" / PLACEMENT)
         return self._report({**news, "bitstream": bitstream.name})
+
+    def _routed(self, clock_mhz: float, seed: int, folder: Path | None = None) -> Made:
+        """The top for a clock, placed and routed. folder: where, if not in the workshop."""
+        self.clock_mhz = clock_mhz
+        top = self.top()
+        self.progress("writing the board's top", None)
+        text = board_top.to_rtlil(top)
+        folder = folder or self.workshop(text, top.clock_hz, seed)
+        write_atomic(folder / "top.il", text)
+        synthesis = synth.synthesise(
+            [folder / "top.il"], board_top.TOP, self.board.family, folder,
+            regions=list(self.regions().values()), progress=self.progress,
+        )  # fmt: skip
+        pnr.check_fit(synthesis.resources, self.board)
+        routed = pnr.place_and_route(
+            synthesis.netlist, self.board, folder, freq_mhz=top.clock_hz / 1e6, seed=seed,
+            flash=top.has_flash, progress=self.progress,
+        )  # fmt: skip
+        return Made(clock_mhz, top, folder, synthesis, routed)
+
+    def _fastest(self, seed: int) -> Made:
+        """The top for the fastest clock that timing allows; every routing has a folder of its own, in which
+        it is found again, and the best one is copied to where a single one would be."""
+
+        def route(clock_hz: float) -> tuple[autoclock.Trial, Made]:
+            made = self._routed(clock_hz / 1e6, seed, self.folder / "clock" / f"{clock_hz / 1e6:g}")
+            trial = autoclock.Trial(made.top.clock_hz, made.routed.fmax_mhz * 1e6)
+            self.progress(f"routed for {trial.clock_hz / 1e6:g} MHz: {made.routed.fmax_mhz:.1f} MHz", None)
+            return trial, made
+
+        _, made = autoclock.search(route, self.clock_mhz * 1e6, self.board, self.options.baud)
+        folder = self.folder / "pnr"
+        shutil.copytree(made.folder, folder, dirs_exist_ok=True)
+        self.clock_mhz = made.clock_mhz
+        self._record()
+        config, log = (folder / path.name for path in (made.routed.config, made.routed.log))
+        return replace(made, folder=folder, routed=replace(made.routed, config=config, log=log))
 
     def _path(self, routed: pnr.Routed) -> dict[str, Any]:
         """The critical path in terms of the design's parts, and nanoseconds."""
@@ -253,6 +292,7 @@ class Design(ABC):
             "runtime": self.net.graph.runtime,
             "board": self.board.name,
             **asdict(self.options),
+            "clock_mhz": self.clock_mhz,
         }
         write_atomic(self.folder / RECORD, json.dumps(record, indent=1) + "\n")
 

@@ -38,7 +38,7 @@ def compile(
     board: str = "ulx3s-85f",
     *,
     fps: float | None = None,
-    clock: float | None = None,
+    clock: float | str | None = None,
     fill: float | None = None,
     out: str | Path | None = None,
     engine: str = "stream",
@@ -49,14 +49,18 @@ def compile(
 
     engine: "stream", a unit a layer, or "systolic", one array for all of them in turn.
 
-    fps: inferences per second wanted; None: as fast as fits. clock: MHz. fill: share of the board's
+    fps: inferences per second wanted; None: as fast as fits. clock: MHz; None: the chip family's; "auto": the
+    plan is made for that one, and `build` finds the fastest that timing allows. fill: share of the board's
     LUTs that may be used. baud: of the link. out: build folder (by default build/<model>-<board>).
     """
     net = net if isinstance(net, Net) else load(net)
     chosen = boards.load(board)
     limits = (("clock", clock, 400.0), ("fps", fps, 1e9), ("fill", fill, 1.0), ("baud", baud, 12e6))
     for option, value, limit in limits:
-        if value is not None and not 0 < value <= limit:
+        if isinstance(value, str):
+            if option != "clock" or value != boards.AUTO:
+                raise UsageError(f"--{option} is no number: {value[:40]!r}")
+        elif value is not None and not 0 < value <= limit:
             raise UsageError(f"--{option} must be above 0 and at most {limit:g}, not {value:g}")
     if engine not in ENGINES:
         raise UsageError(f"no engine {engine!r}", where="--engine", hint=f"there are {', '.join(ENGINES)}")
@@ -67,7 +71,7 @@ def compile(
 
 
 def _stream(net: Net, board: Board, options: Options, folder: Path, progress: Progress) -> Design:
-    clock = board.toolchain.clock_mhz if options.clock is None else options.clock
+    clock = options.clock if isinstance(options.clock, float | int) else board.toolchain.clock_mhz
     fill = board.toolchain.fill if options.fill is None else options.fill
     graph = run_passes(net.graph)
     stream.check(graph)
@@ -86,7 +90,8 @@ def reopen(folder: str | Path, *, progress: Progress = silent) -> Design:
     try:
         record = json.loads((folder / RECORD).read_text())
         schema, model, sha256 = record.pop("schema"), record.pop("model"), record.pop("sha256")
-        runtime, board, options = record.pop("runtime"), record.pop("board"), Options(**record)
+        runtime, board, clock_mhz = record.pop("runtime"), record.pop("board"), record.pop("clock_mhz")
+        options = Options(**record)
         if schema != SCHEMA or Path(model).name != model:
             raise ValueError(f"schema {schema}, model {model}")
     except FileNotFoundError as error:
@@ -98,10 +103,13 @@ def reopen(folder: str | Path, *, progress: Progress = silent) -> Design:
     net = load(folder / model, runtime)
     if net.sha256 != sha256:
         raise UsageError("is not the model that was built", where=str(folder / model), hint="build again")
-    return compile(
+    design = compile(
         net, board, fps=options.fps, clock=options.clock, fill=options.fill, out=folder,
         engine=options.engine, baud=options.baud, progress=progress,
     )  # fmt: skip
+    if options.clock == boards.AUTO:
+        design.clock_mhz = float(clock_mhz)  # found by `build`
+    return design
 
 
 def flash(

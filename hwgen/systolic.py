@@ -50,6 +50,8 @@ def plan(net: Net, board: Board, options: Options, folder: Path, progress: Progr
         raise UsageError("--fps is for the stream engine: an array is as fast as it is", where="--fps")
     array = engine.geometry(board.budget, board.name)
     clock_mhz = engine.clock_mhz(array) if options.clock is None else options.clock
+    if isinstance(clock_mhz, str):
+        raise UsageError("is for the stream engine: one bitstream serves all networks", where="--clock auto")
     lowered = lower(run_passes(net.graph, "systolic"), array)
     if len(lowered.graph.inputs) != 1 or len(lowered.outputs) != 1:
         raise UsageError("the systolic engine takes models with one input and one output", where=net.name)

@@ -10,6 +10,7 @@ import click
 
 from hwgen import pipeline
 from hwgen.design import Design
+from hwgen.flow.board import AUTO
 from hwgen.frontend.load import RUNTIMES
 from hwgen.runtime.link import BAUD
 from hwgen.support.progress import Console, silent
@@ -21,6 +22,19 @@ OUT = click.option("-o", "--out", type=click.Path(path_type=Path), required=True
 RUNTIME = click.option(
     "--runtime", type=click.Choice(RUNTIMES), default=None, help="Whose arithmetic to be exact to."
 )
+
+
+class _Clock(click.ParamType):
+    """A number, or "auto"."""
+
+    name = "float|auto"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str | None:
+        return AUTO if value == AUTO else click.FLOAT.convert(value, param, ctx)
+
+
 _BOARD_OPTIONS = (
     click.option("--board", default="ulx3s-85f", show_default=True, help="See `hwgen boards`."),
     click.option(
@@ -33,7 +47,12 @@ _BOARD_OPTIONS = (
     click.option(
         "--fps", type=float, default=None, help="Inferences/s wanted; as fast as fits if not given."
     ),
-    click.option("--clock", type=float, default=None, help="Clock in MHz.  [default: the chip family's]"),
+    click.option(
+        "--clock",
+        type=_Clock(),
+        default=None,
+        help="Clock in MHz, or auto: the fastest that timing allows.  [default: the chip family's]",
+    ),
     click.option(
         "--fill", type=float, default=None, help="Share of the LUTs to use.  [default: the chip family's]"
     ),
