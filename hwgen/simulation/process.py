@@ -72,7 +72,8 @@ class SimulatorProcess:
     def _answer(self, wanted: str, seconds: float) -> list[str]:
         """The words behind `wanted` in the next line that begins with it."""
         assert self._child.stdout is not None
-        ends, data, others = time.monotonic() + seconds, b"", []
+        ends, data = time.monotonic() + seconds, b""
+        others: list[str] = []
         while True:
             left = ends - time.monotonic()
             if left <= 0 or not select.select([self._child.stdout], [], [], left)[0]:
