@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from amaranth.hdl import Cat, ClockDomain, Const, IOPort, Module, Signal, Value
 from amaranth.hdl._ir import PortDirection
 
+from hwgen.emit.manifest import version
 from hwgen.flow.board import Board
 from hwgen.hw.pll import pll as clock_source
+from hwgen.runtime.link import Engine, Identity
 
 
 class BoardFrame:
@@ -32,6 +35,19 @@ class BoardFrame:
         self.uart_rx = Signal(init=1)
         self.uart_tx = Signal(init=1)
         self.leds = Signal(len(board.leds.pins))
+
+    def identity(self, engine: Engine, *, design_id: int = 0, queue: int = 1) -> Identity:
+        """What the board says of itself; the link adds the sizes of its tensors."""
+        return Identity(
+            engine,
+            version_numbers(),
+            clock=round(self.clock_hz),
+            design_id=design_id,
+            inputs=0,
+            outputs=0,
+            board=self.board.name,
+            queue=queue,
+        )
 
     def ports(self) -> dict[str, tuple[Signal | IOPort, PortDirection]]:
         """Top ports by name."""
@@ -60,3 +76,10 @@ class BoardFrame:
             states.eq(Cat(Const(1, 1), busy, error)),
             self.leds.eq(~states if self.board.leds_active == "low" else states),
         ]
+
+
+def version_numbers() -> tuple[int, int, int]:
+    """hwgen's version as three numbers, zeros where it is not known."""
+    numbers = [int(part) for part in re.findall(r"\d+", version())[:3]]
+    major, minor, patch = (*(min(number, 255) for number in numbers), 0, 0, 0)[:3]
+    return major, minor, patch

@@ -18,9 +18,10 @@ from hwgen.flow.board import Board
 from hwgen.hw.leaf import with_leaves
 from hwgen.hw.link.link import Link
 from hwgen.hw.link.uart import divisor
-from hwgen.runtime.link import BAUD, IDLE_SECONDS
+from hwgen.runtime.link import BAUD, IDLE_SECONDS, Engine
 
 TOP = "top"
+PLENTY_OF_BRAMS = 50  # any ECP5 has them; the iCE40 chips do not
 
 
 class BoardTop(BoardFrame, Elaboratable):
@@ -28,7 +29,8 @@ class BoardTop(BoardFrame, Elaboratable):
 
     core: component with input stream `i` and output stream `o` of ArrayLayout(shape, lanes).
     clock_hz: wanted; `self.clock_hz` is what the PLL gives, the nearest that is not above it.
-    inputs, outputs: elements of one input and one output tensor. design_id: what IDENTIFY answers.
+    inputs, outputs: elements of one input and one output tensor. design_id: what IDENTIFY answers. queue: 2
+    lets the next input arrive while one is computed, for a second input buffer; None where that costs little.
     pll: False leaves clock and reset to the caller (ports `clk` and `rst` in Verilog, domain `sync` in
     Amaranth's simulator); clock_hz then only sets the UART's divisor. For simulation.
 
@@ -46,20 +48,23 @@ class BoardTop(BoardFrame, Elaboratable):
         inputs: int,
         outputs: int,
         design_id: int = 0,
+        queue: int | None = None,
         baud: float = BAUD,
         idle_seconds: float = IDLE_SECONDS,
         pll: bool = True,
     ) -> None:
         super().__init__(board, clock_hz, pll=pll)
         self.core = core
+        if queue is None:
+            queue = 2 if board.budget.bram >= PLENTY_OF_BRAMS else 1
         self.link = Link(
             core.i.payload.shape(),
             core.o.payload.shape(),
+            self.identity(Engine.STREAM, design_id=design_id, queue=queue),
             inputs=inputs,
             outputs=outputs,
             clocks_per_bit=divisor(self.clock_hz, baud),
             idle_clocks=max(1, round(self.clock_hz * idle_seconds)),
-            design_id=design_id,
         )
 
     def elaborate(self, platform: object) -> Module:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from amaranth.hdl import Elaboratable, IOPort, Module, Signal
+from amaranth.hdl import Elaboratable, IOPort, Module, ResetInserter, Signal
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
@@ -20,7 +20,7 @@ from hwgen.hw.link.uart import divisor
 from hwgen.hw.systolic.core import SystolicCore
 from hwgen.hw.systolic.loader import Loader
 from hwgen.program.array import Array
-from hwgen.runtime.link import BAUD, IDLE_SECONDS
+from hwgen.runtime.link import BAUD, IDLE_SECONDS, Engine
 from hwgen.targets import target
 
 WAKE_SECONDS = 4e-6  # until a flash is awake: 3 us by W25Q128JV's data sheet, and a margin
@@ -31,7 +31,7 @@ class SystolicTop(BoardFrame, Elaboratable):
 
     Ports: those of `BoardFrame`, and flash_cs_n, flash_io (4 lines), and flash_clk where that is a pin.
     LED 1: a request is under way or the core computes; LED 2: the last answer was an error, or there is no
-    good image. IDENTIFY answers the CRC-32 of the image.
+    good image. The design's id is the CRC-32 of the image; RESET makes the core load it again.
 
     geometry: the array. clock_hz, pll: see `BoardFrame`. BoardError: a board whose flash cannot be read.
     UsageError: a clock that the PLL, the UART or the flash cannot have.
@@ -64,6 +64,7 @@ class SystolicTop(BoardFrame, Elaboratable):
             ),
         )
         self.link = StreamLink(
+            self.identity(Engine.SYSTOLIC),
             clocks_per_bit=divisor(self.clock_hz, baud),
             idle_clocks=max(1, round(self.clock_hz * idle_seconds)),
         )
@@ -75,7 +76,9 @@ class SystolicTop(BoardFrame, Elaboratable):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.core = core = self.core
+        core, restart = self.core, Signal()
+        m.submodules.core = ResetInserter(restart)(core)
+        m.d.sync += restart.eq(self.link.reset)
         m.submodules.link = link = self.link
         m.submodules.pads = pads = self.pads
         wiring.connect(m, link.o, core.i)

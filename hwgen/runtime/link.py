@@ -1,22 +1,26 @@
-"""The small link protocol between host and board: frames, CRC, tensors as bytes. Pure functions.
+"""The link protocol between host and board, version 2: frames, CRC, records, tensors as bytes.
 
-One request, one response, over a byte stream (8N1 UART, 1 Mbaud by default). Both have the form
+One request, one answer, over a byte stream (8N1 UART, 1 Mbaud by default). Both have the form
 
-    0xA5 0x5A | code | length (3 bytes, little endian) | payload (`length` bytes) | CRC (2 bytes)
+    0xA5 0x5A | code | sequence | length (3 bytes, little endian) | payload (`length` bytes) | CRC (4 bytes)
 
-The CRC is CRC-16/IBM-3740 (polynomial 0x1021, initial value 0xFFFF, "CCITT-FALSE") over code, length
-and payload, high byte first, so that the CRC of a good frame with its CRC is 0.
+The CRC is CRC-32 (zlib's: polynomial 0x04C11DB7, reflected, start and end inverted) over code, sequence,
+length and payload, little endian.
 
-Requests. RUN: the payload is one input tensor; the response's is the output tensor. IDENTIFY: no
-payload; the response's is the 32-bit design id, little endian: of the systolic engine the CRC-32 of the
-program image, 0 while it has none.
+Requests (`Request`). RUN: the payload is one input tensor; the answer's is the output tensor. IDENTIFY: no
+payload; the answer's is an `Identity`. STATUS: no payload; the answer's is a `Counters`. RESET: no payload,
+nor has the answer; what is being computed is dropped, counters are 0, a systolic engine loads its program
+anew. All can be sent again without harm.
 
 Tensors: H, W, C order; each element in ceil(width / 8) bytes, little endian, two's complement where it
 is signed. `width` is the element's width in the hardware (manifest.json).
 
-Responses carry a Status as code; all but OK have no payload and mean that no result was kept. The device
-answers one request at a time; bytes that arrive before its answer has been sent are lost. After a pause
-within a frame of longer than the device's idle time (20 ms by default) it answers TRUNCATED and waits
+An answer has a `Status` as code and the request's sequence number; all but OK have no payload and mean that
+no result was kept. The host numbers its requests, and drops answers of another number: those of a request
+that it has sent again. A damaged request's number may be damaged too.
+
+The device takes `Identity.queue` requests before it has answered the first one; further bytes are lost. After
+a pause within a frame of longer than the device's idle time (20 ms by default) it answers TRUNCATED and waits
 for the next sync bytes; after a request that it does not know, and after a RUN while it has no program
 (NO_PROGRAM), it waits for such a pause, then answers.
 """
@@ -25,24 +29,27 @@ from __future__ import annotations
 
 import enum
 import struct
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from hwgen.support.errors import ToolError, UsageError
 
-PROTOCOL = 2  # the one to come: Identity and Counters
+PROTOCOL = 2
 SYNC = b"\xa5\x5a"
-HEADER_BYTES = 4  # code and length
-CRC_BYTES = 2
-CRC_POLYNOMIAL = 0x1021
-CRC_INITIAL = 0xFFFF
+HEADER_BYTES = 5  # code, sequence, length
+LENGTH_BYTES = 3
+CRC_BYTES = 4
+CRC_POLYNOMIAL = 0xEDB88320  # reflected: the low bit is the first
+CRC_ONES = (1 << 32) - 1
 MAX_LENGTH = (1 << 24) - 1
 ID_BYTES = 4
 NAME_BYTES = 16
+IDENTITY_BYTES = 40
 WORD_BYTES = 4
 WORDS = 4  # of STATUS, without profile
-UNIT_WORDS = 3  # and a unit of the profile
+UNIT_WORDS = 3  # more for each unit of the profile
 BAUD = 1_000_000
 IDLE_SECONDS = 0.02
 
@@ -66,15 +73,22 @@ class Status(enum.IntEnum):
     NO_PROGRAM = 0x04
 
 
-_MEANING = {
+MEANING = {
+    Status.OK: "all is well",
     Status.BAD_CRC: "the frame arrived damaged",
     Status.BAD_REQUEST: "the board does not know the request, or the input's size is not its model's",
     Status.TRUNCATED: "the frame stopped before its end, or came faster than the board could take it",
     Status.NO_PROGRAM: "the board's flash holds no good program image for this bitstream",
 }
 
-
 _CODES = frozenset(int(status) for status in Status)
+
+
+class Engine(enum.IntEnum):
+    """What a board computes with."""
+
+    STREAM = 0
+    SYSTOLIC = 1
 
 
 @dataclass(frozen=True)
@@ -83,21 +97,15 @@ class Response:
 
     status: Status
     payload: bytes
+    sequence: int = 0
 
     def checked(self) -> bytes:
         """The payload; ToolError when the device reports an error."""
         if self.status is not Status.OK:
             raise ToolError(
-                f"{_MEANING[self.status]} ({self.status.name})", where="link", hint="send it again"
+                f"{MEANING[self.status]} ({self.status.name})", where="link", hint="send it again"
             )
         return self.payload
-
-
-class Engine(enum.IntEnum):
-    """What a board computes with."""
-
-    STREAM = 0
-    SYSTOLIC = 1
 
 
 @dataclass(frozen=True)
@@ -110,8 +118,8 @@ class Identity:
     outputs: bytes of a RUN and of its answer; all three are 0 while there is no program. board: its name,
     cut to 16 bytes.
 
-    Layout, little endian: protocol, engine, version (3 bytes), words, queue, 0 | clock (4 bytes), design id (4),
-    inputs (4), outputs (4), board (16, ASCII, zeros behind).
+    Layout, little endian: protocol, engine, version (3 bytes), words, queue, 0 | clock (4 bytes), design id
+    (4), inputs (4), outputs (4), board (16, ASCII, zeros behind).
     """
 
     engine: Engine
@@ -170,10 +178,10 @@ class Counters:
     """What STATUS answers: 32-bit words, little endian.
 
     0: flags (bit 0 ready: there is a program; bit 1 error: the last answer was not OK). 1 runs: answered OK.
-    2 damaged: requests that were not answered OK, but for NO_PROGRAM. Both begin anew at their end, which may
-    be below 32 bits (16 and 8 at least), and at RESET. 3 clocks: of the last RUN, from its first input beat to
-    its last output beat; a systolic engine, whose bytes come and go as slowly as the line: from its last input
-    byte to its first output byte. Then, with profiling, three words a unit, in the core's order.
+    2 damaged: requests that were not answered OK, but for NO_PROGRAM. Both begin anew at RESET and at their
+    end, which is below 32 bits (16 and 8). 3 clocks: of the last RUN, from its first input beat to its last
+    output beat, both included; a systolic engine, whose bytes come and go as slowly as the line: from its
+    last input byte to its first output byte. Then, with profiling, three words a unit, in the core's order.
     """
 
     ready: bool
@@ -201,31 +209,32 @@ class Counters:
         return cls(bool(flags & 1), bool(flags & 2), runs, damaged, clocks, tuple(units))
 
 
-def crc16(data: bytes, crc: int = CRC_INITIAL) -> int:
-    """CRC-16/IBM-3740 of `data`; `crc` continues an earlier one. crc16(b"123456789") == 0x29B1."""
-    for byte in data:
-        crc ^= byte << 8
-        for _ in range(8):
-            crc = (crc << 1 ^ (CRC_POLYNOMIAL if crc & 0x8000 else 0)) & 0xFFFF
-    return crc
+def crc32(data: bytes) -> int:
+    """CRC-32 of `data`. crc32(b"123456789") == 0xCBF43926."""
+    return zlib.crc32(data)
 
 
-def encode_frame(code: int, payload: bytes = b"") -> bytes:
+def encode_frame(code: int, payload: bytes = b"", sequence: int = 0) -> bytes:
     """A frame in either direction. UsageError when the payload is too long for its length field."""
     if len(payload) > MAX_LENGTH:
         raise UsageError(f"{len(payload)} bytes are more than a frame holds ({MAX_LENGTH})", where="link")
-    body = bytes([code]) + len(payload).to_bytes(HEADER_BYTES - 1, "little") + payload
-    return SYNC + body + crc16(body).to_bytes(CRC_BYTES, "big")
+    body = bytes([code, sequence]) + len(payload).to_bytes(LENGTH_BYTES, "little") + payload
+    return SYNC + body + crc32(body).to_bytes(CRC_BYTES, "little")
 
 
-def run_request(values: np.ndarray, width: int) -> bytes:
+def frame_bytes(payload: int) -> int:
+    """Length of a frame with a payload of that many bytes."""
+    return len(SYNC) + HEADER_BYTES + payload + CRC_BYTES
+
+
+def run_request(values: np.ndarray, width: int, sequence: int = 0) -> bytes:
     """The frame that runs one input tensor of `width`-bit elements."""
-    return encode_frame(Request.RUN, pack_tensor(values, width))
+    return encode_frame(Request.RUN, pack_tensor(values, width), sequence)
 
 
-def identify_request() -> bytes:
-    """The frame that asks for the design id."""
-    return encode_frame(Request.IDENTIFY)
+def identify_request(sequence: int = 0) -> bytes:
+    """The frame that asks who the board is."""
+    return encode_frame(Request.IDENTIFY, sequence=sequence)
 
 
 def decode_response(data: bytes, max_length: int = MAX_LENGTH) -> tuple[Response | None, bytes]:
@@ -239,16 +248,21 @@ def decode_response(data: bytes, max_length: int = MAX_LENGTH) -> tuple[Response
         at = data.find(SYNC, at)
         if at < 0:
             return None, data[-1:] if data[-1:] == SYNC[:1] else b""
-        body = data[at + len(SYNC) :]
+        start = at + len(SYNC)
+        body = data[start : start + HEADER_BYTES]
+        if body and body[0] not in _CODES:
+            at += 1
+            continue
         if len(body) < HEADER_BYTES:
             return None, data[at:]
-        length = int.from_bytes(body[1:HEADER_BYTES], "little")
-        end = HEADER_BYTES + length + CRC_BYTES
-        if length <= max_length and body[0] in _CODES:
-            if len(body) < end:
+        length = int.from_bytes(body[HEADER_BYTES - LENGTH_BYTES :], "little")
+        if length <= max_length and (body[0] == Status.OK or length == 0):
+            end = start + HEADER_BYTES + length
+            if len(data) < end + CRC_BYTES:
                 return None, data[at:]
-            if crc16(body[:end]) == 0:
-                return Response(Status(body[0]), body[HEADER_BYTES : HEADER_BYTES + length]), body[end:]
+            if crc32(data[start:end]) == int.from_bytes(data[end : end + CRC_BYTES], "little"):
+                payload = data[start + HEADER_BYTES : end]
+                return Response(Status(body[0]), payload, body[1]), data[end + CRC_BYTES :]
         at += 1
 
 
@@ -282,10 +296,3 @@ def unpack_tensor(data: bytes, width: int, signed: bool) -> np.ndarray:
     shift = np.uint64(64 - width)  # the bits above `width` are extension
     values = values << shift
     return (values.view(np.int64) >> np.int64(shift)) if signed else (values >> shift).astype(np.int64)
-
-
-def unpack_id(payload: bytes) -> int:
-    """Design id of an IDENTIFY response."""
-    if len(payload) != ID_BYTES:
-        raise ToolError(f"a design id has {ID_BYTES} bytes, not {len(payload)}", where="link")
-    return int.from_bytes(payload, "little")

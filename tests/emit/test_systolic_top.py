@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwgen.emit.board_frame import version_numbers
 from hwgen.emit.board_top import to_verilog
 from hwgen.emit.systolic_top import SystolicTop
 from hwgen.flow import board as boards
 from hwgen.golden.run import execute
 from hwgen.ir.graph import Graph
 from hwgen.numeric.ranges import Range
-from hwgen.plan.systolic.lower import lower
+from hwgen.plan.systolic.lower import Lowered, lower
 from hwgen.program.array import UP5K, Array
 from hwgen.runtime import link as host
-from hwgen.runtime.link import Request, Status
+from hwgen.runtime.link import Counters, Request, Status
 from hwgen.support.errors import BoardError, UsageError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "hw"))
@@ -74,12 +75,21 @@ def flash(bench: Bench, image: bytes) -> str:
     return f"+flash={path}"
 
 
+def identified(design_id: int, lowered: Lowered | None) -> bytes:
+    """The answer to IDENTIFY."""
+    inputs, outputs = (lowered.image.inputs, lowered.image.outputs) if lowered else (0, 0)
+    known = host.Identity(
+        host.Engine.SYSTOLIC, version_numbers(), MEGAHERTZ * 1_000_000, design_id, inputs, outputs, "icesugar"
+    )
+    return host.encode_frame(Status.OK, known.to_bytes())
+
+
 def requests(inputs: list[bytes], boot: int = 40_000, wait: int = 60_000) -> Script:
     """IDENTIFY, and all inputs, each after a damaged one."""
     script = Script()
     script.wait(boot)
     script.send(host.identify_request())
-    script.wait(2_000)
+    script.wait(6_000)
     script.end()
     for each in inputs:
         frame = bytearray(host.encode_frame(Request.RUN, each))
@@ -103,7 +113,7 @@ def test_programs_from_the_flash_are_exact(bench: Bench, seed: int) -> None:
     golden = execute(graph, {entry: x})[exit_]
     data = lowered.image.to_bytes()
     rows = bench.run(requests([lowered.enter({entry: each}).tobytes() for each in x]), flash(bench, data))
-    assert rows[0] == (host.encode_frame(Status.OK, data[28:32]), False, False)
+    assert rows[0] == (identified(int.from_bytes(data[28:32], "little"), lowered), False, False)
     assert len(rows) == 1 + 3 * len(x)
     for number, wanted in enumerate(golden):
         damaged, broken, good = rows[1 + 3 * number :][:3]
@@ -126,7 +136,36 @@ def test_bad_image_runs_nothing(bench: Bench, wrong: str) -> None:
     rows = bench.run(requests([bytes(90)]), flash(bench, bytes(data)))
     refused = (host.encode_frame(Status.NO_PROGRAM), False, True)
     # the error's LED is on from the boot
-    assert rows == [(host.encode_frame(Status.OK, bytes(4)), False, True)] + [refused] * 3
+    assert rows == [(identified(0, None), False, True)] + [refused] * 3
+
+
+@pytest.mark.sim
+def test_reset_loads_the_program_again(bench: Bench) -> None:
+    """Counters, and a core that was waiting for its input, start anew; before it is ready it refuses."""
+    lowered = lower(network(3), GEOMETRY)
+    data = np.random.default_rng(3).integers(-128, 128, lowered.image.inputs).astype(np.int8).tobytes()
+    run, status = host.encode_frame(Request.RUN, data), host.encode_frame(Request.STATUS)
+    script = Script()
+    script.wait(40_000)
+    reset = host.encode_frame(Request.RESET)
+    for request, wait in (
+        (run, 60_000), (status, 5_000), (reset, 1_000), (status, 5_000), (reset, 1_000), (run, 60_000),
+        (status, 5_000), (run, 60_000),
+    ):  # fmt: skip
+        script.send(request)
+        script.wait(wait)
+        script.end()
+    rows = bench.run(script, flash(bench, lowered.image.to_bytes()))
+    answers = [host.decode_response(row[0])[0] for row in rows]
+    assert all(answer is not None for answer in answers)
+    first, counters, done, waiting, _, refused, ready, again = answers
+    clocks = Counters.from_bytes(counters.checked()).clocks
+    assert Counters.from_bytes(counters.checked()) == Counters(True, False, 1, 0, clocks) and clocks > 100
+    assert done.checked() == b""
+    assert Counters.from_bytes(waiting.checked()) == Counters(False, False, 0, 0, 0)
+    assert refused.status is Status.NO_PROGRAM
+    assert Counters.from_bytes(ready.checked()) == Counters(True, True, 0, 0, 0)
+    assert again.checked() == first.checked() != bytes(lowered.image.outputs)
 
 
 def test_boards_and_clocks() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hwgen.emit import board_top
+from hwgen.emit.board_frame import version_numbers
 from hwgen.flow import board as boards
 from hwgen.flow import pnr, synth
 from hwgen.numeric.ranges import Range
@@ -37,7 +38,10 @@ def test_simulated_through_the_pins():
 
     async def script(ctx):
         await bench.send(ctx, host.identify_request())
-        assert host.unpack_id((await bench.answer(ctx)).checked()) == 7
+        seen = host.Identity.from_bytes((await bench.answer(ctx)).checked())
+        assert seen == host.Identity(
+            host.Engine.STREAM, version_numbers(), 8_000_000, 7, 6, 6, "ulx3s-85f", queue=2
+        )
         await bench.send(ctx, host.run_request(x, 8))
         payload = (await bench.answer(ctx)).checked()
         assert host.unpack_tensor(payload, 8, True).tolist() == [2, -1, 4, -3, -128, 1]

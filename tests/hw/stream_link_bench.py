@@ -6,14 +6,18 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.emit.verilog import to_verilog
 from hwgen.flow import tools
 from hwgen.hw.link.stream_link import StreamLink
+from hwgen.runtime.link import Engine, Identity
 
+ABOUT = Identity(
+    Engine.SYSTOLIC, (1, 2, 3), clock=30_000_000, design_id=0, inputs=0, outputs=0, board="mixer"
+)
 BIT, IDLE = 4, 300  # clocks of a bit, and of the idle time
 PORTS = ("inputs", "outputs", "enable", "design_id", "stall")
 
@@ -97,8 +101,9 @@ class LinkedMixer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.link = link = StreamLink(clocks_per_bit=BIT, idle_clocks=IDLE)
-        m.submodules.core = core = Mixer()
+        m.submodules.link = link = StreamLink(ABOUT, clocks_per_bit=BIT, idle_clocks=IDLE)
+        core = Mixer()
+        m.submodules.core = ResetInserter(link.reset)(core)
         wiring.connect(m, link.o, core.i)
         wiring.connect(m, core.o, link.i)
         m.d.comb += [getattr(link, name).eq(getattr(self, name)) for name in ("rx", *PORTS[:4])]

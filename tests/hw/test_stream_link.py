@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
-from stream_link_bench import BIT, IDLE, Bench, Script, linked_mixer, mixed
+from stream_link_bench import ABOUT, BIT, IDLE, Bench, Script, linked_mixer, mixed
 
 from hwgen.hw.link.stream_link import StreamLink
 from hwgen.runtime import link as host
-from hwgen.runtime.link import Request, Response, Status
+from hwgen.runtime.link import Counters, Request, Response, Status
 from hwgen.support.errors import UsageError
 
 INPUTS, OUTPUTS, ID = 12, 5, 0xC0DE1234
 BYTE = 10 * BIT  # clocks
-SETTLE = IDLE + (INPUTS + OUTPUTS + 8) * BYTE  # clocks in which any request is answered
+SETTLE = IDLE + (INPUTS + OUTPUTS + 50) * BYTE  # clocks in which any request is answered
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +36,21 @@ def ask(script: Script, request: bytes, settle: int = SETTLE) -> None:
     script.end()
 
 
-def run_frame(data: bytes) -> bytes:
-    return host.encode_frame(Request.RUN, data)
+def run_frame(data: bytes, sequence: int = 0) -> bytes:
+    return host.encode_frame(Request.RUN, data, sequence)
 
 
-def ok(data: bytes, outputs: int = OUTPUTS) -> bytes:
-    return host.encode_frame(Status.OK, mixed(data, outputs))
+def ok(data: bytes, outputs: int = OUTPUTS, sequence: int = 0) -> bytes:
+    return host.encode_frame(Status.OK, mixed(data, outputs), sequence)
 
 
-def only(status: Status) -> bytes:
-    return host.encode_frame(status)
+def only(status: Status, sequence: int = 0) -> bytes:
+    return host.encode_frame(status, b"", sequence)
+
+
+def identified(design_id: int, inputs: int, outputs: int) -> bytes:
+    known = replace(ABOUT, design_id=design_id, inputs=inputs, outputs=outputs)
+    return host.encode_frame(Status.OK, known.to_bytes())
 
 
 def test_lengths_and_id_are_values(bench: Bench) -> None:
@@ -57,12 +63,44 @@ def test_lengths_and_id_are_values(bench: Bench) -> None:
             ask(script, run_frame(data), SETTLE + outputs * (BYTE + 2))
             wanted.append((ok(data, outputs), False, False))
         ask(script, host.identify_request())
-        payload = (inputs * 0x11111 & 0xFFFFFFFF).to_bytes(4, "little")
-        wanted.append((host.encode_frame(0, payload), False, False))
+        wanted.append((identified(inputs * 0x11111 & 0xFFFFFFFF, inputs, outputs), False, False))
         for wrong in (inputs + 1, inputs ^ 0x100, inputs ^ 0x10000, inputs ^ 0x100000, inputs ^ 0x800000):
-            ask(script, host.SYNC + bytes([Request.RUN]) + wrong.to_bytes(3, "little") + bytes(9))
+            ask(script, host.SYNC + bytes([Request.RUN, 0]) + wrong.to_bytes(3, "little") + bytes(9))
             wanted.append((only(Status.BAD_REQUEST), False, True))
     assert bench.run(script) == wanted
+
+
+def status(script: Script) -> None:
+    ask(script, host.encode_frame(Request.STATUS))
+
+
+def counters(row: tuple[bytes, bool, bool]) -> Counters:
+    response, _ = host.decode_response(row[0])
+    assert response is not None
+    return Counters.from_bytes(response.checked())
+
+
+def test_counters(bench: Bench) -> None:
+    """Clocks are those of the core alone; damaged requests are counted, NO_PROGRAM is not one."""
+    script, data = start(), bytes(range(INPUTS))
+    for _ in range(300):
+        ask(script, run_frame(data))
+        ask(script, run_frame(data)[:-1])
+    status(script)
+    status(script)
+    script.set(enable=0)
+    ask(script, run_frame(data))
+    status(script)
+    ask(script, host.encode_frame(Request.RESET, sequence=77))
+    status(script)
+    *_, first, second, _, off, reset, last = bench.run(script)
+    clocks = counters(first).clocks
+    assert 50 < clocks < 60  # the core works for 50 clocks; the line takes thousands for a request
+    assert counters(first) == Counters(True, True, 300, 300 % 256, clocks)
+    assert counters(second) == Counters(True, False, 300, 300 % 256, clocks)
+    assert counters(off) == Counters(False, True, 300, 300 % 256, clocks)
+    assert reset == (host.encode_frame(Status.OK, b"", 77), False, False)
+    assert counters(last) == Counters(False, False, 0, 0, 0)
 
 
 def test_without_a_program(bench: Bench) -> None:
@@ -73,7 +111,7 @@ def test_without_a_program(bench: Bench) -> None:
         ask(script, run_frame(data))
         wanted.append((only(Status.NO_PROGRAM), False, True))
         ask(script, host.identify_request())
-        wanted.append((host.encode_frame(0, bytes(4)), False, False))
+        wanted.append((identified(0, 0, 0), False, False))
     ask(script, host.encode_frame(9))
     wanted.append((only(Status.BAD_REQUEST), False, True))
     script.set(enable=1, inputs=INPUTS)
@@ -101,10 +139,10 @@ def test_slow_core(bench: Bench) -> None:
     for place in (0, 3, INPUTS - 1):
         script = start()
         for stop in stops:
-            script.send(frame[: 6 + place])
+            script.send(frame[: 7 + place])
             script.wait(BIT)  # until the byte is through the receiver
             script.set(stall=stop)
-            ask(script, frame[6 + place :], SETTLE + stop)
+            ask(script, frame[7 + place :], SETTLE + stop)
             ask(script, frame)
         rows = bench.run(script)
         assert set(rows[1::2]) == {(ok(data), False, False)}
@@ -178,9 +216,9 @@ def damaged(frame: bytes, kind: str, generator: random.Random) -> bytes:
         case "cut and go on":  # the host starts anew without a pause
             data = data[:at] + generator.randbytes(1) + bytearray(frame)
         case "length":
-            data[3:6] = generator.randrange(1 << 24).to_bytes(3, "little")
+            data[4:7] = generator.randrange(1 << 24).to_bytes(3, "little")
         case "splice":  # a frame as payload
-            data[6:18] = run_frame(generator.randbytes(4))
+            data[7:22] = run_frame(generator.randbytes(4))
         case "burst":
             data[at : at + 3] = generator.randbytes(3)
     return bytes(data) if bytes(data) != frame else damaged(frame, kind, generator)
@@ -196,24 +234,26 @@ def test_thousands_of_damaged_requests(bench: Bench) -> None:
     for number in range(4000):
         sent, good = generator.randbytes(INPUTS), generator.randbytes(INPUTS)
         kind = KINDS[number % len(KINDS)]
-        bad = damaged(run_frame(sent), kind, generator)
+        bad = damaged(run_frame(sent, number % 256), kind, generator)
         ask(script, bad)
-        ask(script, run_frame(good))
+        ask(script, run_frame(good, -number % 256))
         cases.append((kind, sent, bad, good))
     rows = bench.run(script)
     assert len(rows) == 2 * len(cases)
     said: Counter[str] = Counter()
-    for (kind, sent, bad, good), first, second in zip(cases, rows[::2], rows[1::2], strict=True):
-        assert second == (ok(good), False, False), (kind, bad)
+    for number, (kind, sent, bad, good) in enumerate(cases):
+        first, second = rows[2 * number :][:2]
+        assert second == (ok(good, sequence=-number % 256), False, False), (kind, bad)
         response, rest = host.decode_response(first[0])
         assert rest == b"" and (response is None) == (first[0] == b""), (kind, bad, first)
         if response is None:
             said["nothing"] += 1
         elif response.status is Status.OK:
-            assert run_frame(sent) in bad and response.payload == mixed(sent, OUTPUTS), (kind, bad)
+            assert run_frame(sent, number % 256) in bad and response.sequence == number % 256, (kind, bad)
+            assert response.payload == mixed(sent, OUTPUTS), (kind, bad)
             said["ok"] += 1
         else:
-            assert response == Response(response.status, b"") and first[2], (kind, bad)
+            assert response == Response(response.status, b"", response.sequence) and first[2], (kind, bad)
             said[response.status.name] += 1
     assert (
         said["ok"] < 200

@@ -7,7 +7,7 @@ clocks is enough here: the UART needs 80 clocks or more for it.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Shape, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -32,12 +32,16 @@ class InputBuffer(wiring.Component):
     """Filled byte by byte, then played into the core.
 
     rewind: the next byte is the tensor's first. write, data: store a byte. play: send the tensor once
-    (only while `done`). done: nothing is being played. o: stream of beats to the core.
+    (only while `done`). done: nothing is being played. o: stream of beats to the core; began: the
+    first one goes.
     Two clocks a byte, and one a beat.
+
+    tensors: 2 lets the next tensor be stored while one is played: what is stored after `play` is the next
+    one.
     """
 
-    def __init__(self, layout: data.ArrayLayout, elements: int) -> None:
-        self.layout = layout
+    def __init__(self, layout: data.ArrayLayout, elements: int, tensors: int = 1) -> None:
+        self.layout, self.tensors = layout, tensors
         self.beats = beats_of(layout, elements)
         super().__init__(
             {
@@ -46,6 +50,7 @@ class InputBuffer(wiring.Component):
                 "data": In(8),
                 "play": In(1),
                 "done": Out(1),
+                "began": Out(1),
                 "o": Out(stream.Signature(layout)),
             }
         )
@@ -53,15 +58,18 @@ class InputBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width, per_beat = Shape.cast(self.layout.elem_shape).width, bytes_per_beat(self.layout)
-        depth = self.beats * per_beat
-        m.submodules.memory = memory = Memory(shape=8, depth=depth, init=[])
+        size = self.beats * per_beat
+        m.submodules.memory = memory = Memory(shape=8, depth=self.tensors * size, init=[])
         put, get = memory.write_port(), memory.read_port()
-        address = Signal(range(depth))
+        address = Signal(range(self.tensors * size))
+        stored = address if self.tensors == 1 else Signal.like(address)
+        starting = Signal()
+        second = Signal()  # the next tensor is stored in the upper half
         in_beat, beat, last = Signal(range(per_beat)), Signal(range(self.beats)), Signal()
         m.d.sync += last.eq(beat == self.beats - 1)  # a clock behind; beats are two apart at least
         byte, word = Signal(8), Signal(8 * per_beat)
         m.d.comb += [
-            put.addr.eq(address),
+            put.addr.eq(stored),
             put.data.eq(self.data),
             put.en.eq(self.write),
             get.addr.eq(address),
@@ -69,15 +77,18 @@ class InputBuffer(wiring.Component):
         m.d.sync += byte.eq(get.data)  # always, so that it can be the block RAM's own output register
         lanes = (word[at : at + width] for at in range(0, len(word), 8 * element_bytes(width)))
         m.d.comb += self.o.payload.as_value().eq(Cat(*lanes))
-        with m.If(self.write):
-            m.d.sync += address.eq(address + 1)
         with m.If(self.rewind):
-            m.d.sync += address.eq(0)
+            m.d.sync += stored.eq(Mux(second, size, 0))
+        with m.Elif(self.write):
+            m.d.sync += stored.eq(stored + 1)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
                 with m.If(self.play):
-                    m.d.sync += [address.eq(0), in_beat.eq(0), beat.eq(0)]
+                    m.d.sync += [address.eq(Mux(second, size, 0)), in_beat.eq(0), beat.eq(0)]
+                    m.d.sync += starting.eq(1)
+                    if self.tensors > 1:
+                        m.d.sync += second.eq(~second)
                     m.next = "ADDRESS"
             with m.State("ADDRESS"):
                 m.next = "READ"
@@ -92,7 +103,9 @@ class InputBuffer(wiring.Component):
                     m.next = "SEND"
             with m.State("SEND"):
                 m.d.comb += self.o.valid.eq(1)
+                m.d.comb += self.began.eq(self.o.ready & starting)
                 with m.If(self.o.ready):
+                    m.d.sync += starting.eq(0)
                     m.d.sync += beat.eq(beat + 1)
                     m.next = "READ"
                     with m.If(last):
@@ -104,9 +117,9 @@ class OutputBuffer(wiring.Component):
     """Filled by the core, then read byte by byte.
 
     take: receive one tensor (only while `done`). done: nothing is being received. i: stream of beats
-    from the core, ready only while taking. rewind: `data` becomes the tensor's first byte, advance: its
-    next one, both three clocks later. Elements are extended to whole bytes by their sign.
-    One clock a byte, and one a beat.
+    from the core, ready only while taking; ended: the last one comes. rewind: `data` becomes the tensor's
+    first byte, advance: its next one, both three clocks later. Elements are extended to whole bytes by their
+    sign. One clock a byte, and one a beat.
     """
 
     def __init__(self, layout: data.ArrayLayout, elements: int) -> None:
@@ -116,6 +129,7 @@ class OutputBuffer(wiring.Component):
             {
                 "take": In(1),
                 "done": Out(1),
+                "ended": Out(1),
                 "i": In(stream.Signature(layout)),
                 "rewind": In(1),
                 "advance": In(1),
@@ -153,6 +167,7 @@ class OutputBuffer(wiring.Component):
                     m.next = "RECEIVE"
             with m.State("RECEIVE"):
                 m.d.comb += self.i.ready.eq(1)
+                m.d.comb += self.ended.eq(self.i.valid & last)
                 with m.If(self.i.valid):
                     m.d.sync += word.eq(Cat(*extended))
                     m.next = "WRITE"

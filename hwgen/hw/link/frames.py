@@ -2,21 +2,30 @@
 
 Bytes are at least forty clocks apart, so everything here is spread over several short steps: conditions
 are looked at a clock or two after what they depend on, and the link never limits the design's clock.
-Lengths and the design id are ports: constants cost nothing, and an engine that loads its program knows
-them only then.
+Lengths are ports: constants cost nothing, and an engine that loads its program knows them only then.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from collections.abc import Mapping
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from hwgen.hw.link.crc import CrcSignature
-from hwgen.runtime.link import CRC_BYTES, HEADER_BYTES, ID_BYTES, SYNC, Request, Status
+from hwgen.runtime.link import CRC_BYTES, HEADER_BYTES, LENGTH_BYTES, SYNC, Request, Status
 
-_LENGTH_BITS = 8 * (HEADER_BYTES - 1)
+_LENGTH_BITS = 8 * LENGTH_BYTES
+#: The low bits of a request's code, which are enough to tell those that there are from each other.
+KIND_BITS = 2
+assert len({request % (1 << KIND_BITS) for request in Request}) == len(Request)
+
+
+def kind_of(request: Request) -> int:
+    """The low bits of its code."""
+    return request % (1 << KIND_BITS)
 
 
 class RequestReceiver(wiring.Component):
@@ -27,9 +36,9 @@ class RequestReceiver(wiring.Component):
     o: the payload of a RUN request, as it arrives. Once a payload has begun, `inputs` bytes are given: what
     a frame that breaks off lacks is filled up, with any bytes. rewind: before a payload's first byte.
     crc: of a CRC unit.
-    verdict: a request is complete, for one clock; status: what is to be said of it (held until the next);
-    run: its payload went to o (held), an IDENTIFY request otherwise. Then bytes are ignored until `resume`.
-    busy: a request is being received, or not resumed after. idle_clocks: a longer pause ends a frame.
+    verdict: a request is complete; bytes are ignored until `resume`. Till then are held: status, what is to
+    be said of it; kind, the low bits of its code, if that is OK; sequence, its number as it was received;
+    run: its payload went to o. busy: a request is being received. idle_clocks: a longer pause ends a frame.
 
     o has to take a payload byte ten clocks before the next one arrives. If it does not, that is as if the
     line had damaged a byte or lost one: BAD_CRC or TRUNCATED.
@@ -47,6 +56,8 @@ class RequestReceiver(wiring.Component):
                 "crc": Out(CrcSignature()),
                 "verdict": Out(1),
                 "status": Out(Status),
+                "kind": Out(KIND_BITS),
+                "sequence": Out(8),
                 "run": Out(1),
                 "resume": In(1),
                 "busy": Out(1),
@@ -57,9 +68,9 @@ class RequestReceiver(wiring.Component):
         m = Module()
         crc, byte = self.crc, self.i.payload
         got = Signal()
-        count, full, intact = Signal(bits_for(self.limit)), Signal(), Signal()
+        count, full = Signal(bits_for(self.limit)), Signal()
         start, given = Signal(), Signal()
-        m.d.sync += [full.eq(count == self.inputs), intact.eq(crc.value == 0)]
+        m.d.sync += full.eq(count == self.inputs)
         with m.If(start):
             m.d.sync += count.eq(0)
         with m.Elif(given):
@@ -72,13 +83,17 @@ class RequestReceiver(wiring.Component):
             self.busy.eq(1),
         ]
         idle = self._idle(m, got)
-        at = Signal(range(HEADER_BYTES))  # byte of the header, or of the CRC
-        asks_run, identify = Signal(), Signal()  # the code is RUN; it is IDENTIFY, without a payload
-        sized = Signal()  # the length is that of RUN
-        expected = Signal(8)  # of the length field of RUN
+        # byte of the header, then of the CRC; it wraps, and so is `end_of_frame` behind the last one
+        at = Signal(range(HEADER_BYTES))
+        end_of_frame = (HEADER_BYTES + CRC_BYTES) % (1 << len(at))
+        known, sized = Signal(), Signal()  # the code is one of ours; the length is that of its payload
+        asks_run = self.kind == kind_of(Request.RUN)
         length = Cat(self.inputs, Const(0, _LENGTH_BITS))[:_LENGTH_BITS]
-        lengths = [length.word_select(k, 8) for k in range(HEADER_BYTES - 1)]
-        m.d.comb += expected.eq(Array([lengths[0], *lengths])[at])
+        expected = Signal(8)  # of the length field
+        with m.Switch(at):
+            for k in range(LENGTH_BYTES):
+                with m.Case(HEADER_BYTES - LENGTH_BYTES + k):
+                    m.d.comb += expected.eq(Mux(asks_run, length.word_select(k, 8), 0))
 
         def end(status: Status) -> None:
             m.d.sync += self.status.eq(status)
@@ -104,56 +119,53 @@ class RequestReceiver(wiring.Component):
                 with m.If(got):
                     m.d.sync += at.eq(at + 1)
                     with m.If(at == 0):
-                        m.d.sync += [
-                            asks_run.eq(byte == Request.RUN),
-                            identify.eq(byte == Request.IDENTIFY),
-                            sized.eq(1),
-                        ]
-                    with m.Else():
-                        with m.If(byte != expected):
-                            m.d.sync += sized.eq(0)
-                        with m.If(byte != 0):
-                            m.d.sync += identify.eq(0)
+                        m.d.sync += [self.kind.eq(byte), known.eq(_known(byte)), sized.eq(1)]
+                    with m.Elif(at == 1):
+                        m.d.sync += self.sequence.eq(byte)
+                    with m.Elif(byte != expected):
+                        m.d.sync += sized.eq(0)
                     with m.If(at == HEADER_BYTES - 1):
                         m.next = "REQUEST"
                 with m.Elif(idle):
                     end(Status.TRUNCATED)
             with m.State("REQUEST"):
-                with m.If(identify):
-                    m.next = "CRC"
+                m.d.comb += self.i.ready.eq(0)
+                with m.If(~known):
+                    end(Status.BAD_REQUEST)
                 with m.Elif(asks_run & ~self.enable):
                     end(Status.NO_PROGRAM)
-                with m.Elif(asks_run & sized):
+                with m.Elif(~sized):
+                    end(Status.BAD_REQUEST)
+                with m.Elif(asks_run):
                     m.d.sync += self.run.eq(1)
                     m.next = "PAYLOAD"
-                with m.Else():
-                    end(Status.BAD_REQUEST)
+                with m.Elif(crc.done):  # before its next byte, of another kind
+                    m.next = "CRC"
             with m.State("PAYLOAD"):
                 m.d.comb += [
-                    self.o.valid.eq(self.i.valid & crc.done),
-                    self.i.ready.eq(self.o.ready & crc.done),
+                    self.o.valid.eq(self.i.valid & crc.done & ~full),
+                    self.i.ready.eq(self.o.ready & crc.done & ~full),
                     crc.valid.eq(got),
                     given.eq(got),
                 ]
-                with m.If(full):  # the last byte is still on its way into the CRC: nothing is taken now
+                with m.If(full & crc.done):
                     m.next = "CRC"
                 with m.Elif(idle & ~self.i.valid):
                     m.d.sync += self.status.eq(Status.TRUNCATED)
                     m.next = "FILL"
             with m.State("CRC"):
-                m.d.comb += crc.valid.eq(got)
+                m.d.comb += [crc.valid.eq(got), crc.tail.eq(1)]
                 with m.If(got):
                     m.d.sync += at.eq(at + 1)
-                with m.If(at == CRC_BYTES):
+                with m.If(at == end_of_frame):
                     m.next = "CHECK"
                 with m.Elif(idle & ~got):
                     end(Status.TRUNCATED)
             with m.State("CHECK"):
+                m.d.comb += crc.tail.eq(1)
+                m.d.sync += self.status.eq(Mux(crc.intact, Status.OK, Status.BAD_CRC))
                 with m.If(crc.done):
-                    m.next = "CHECK 2"
-            with m.State("CHECK 2"):  # `intact` is of the whole frame now
-                m.next = "VERDICT"
-                m.d.sync += self.status.eq(Mux(intact, Status.OK, Status.BAD_CRC))
+                    m.next = "VERDICT"
             with m.State("FILL"):
                 m.d.comb += [self.o.valid.eq(1), given.eq(self.o.ready)]
                 with m.If(given):
@@ -168,10 +180,9 @@ class RequestReceiver(wiring.Component):
             with m.State("SILENCE"), m.If(idle):
                 m.next = "VERDICT"
             with m.State("VERDICT"):
-                m.d.comb += self.verdict.eq(1)
-                m.next = "HOLD"
-            with m.State("HOLD"), m.If(self.resume):
-                m.next = "SYNC"
+                m.d.comb += [self.busy.eq(0), self.verdict.eq(1)]
+                with m.If(self.resume):
+                    m.next = "SYNC"
         return m
 
     def _idle(self, m: Module, got: Value) -> Signal:
@@ -186,26 +197,36 @@ class RequestReceiver(wiring.Component):
         return idle
 
 
+def _known(code: Value) -> Value:
+    """Whether a request has this code."""
+    assert list(Request) == list(range(1, len(Request) + 1))
+    return (code != 0) & (code <= len(Request))
+
+
 class AnswerSender(wiring.Component):
     """Sends an answer frame.
 
-    start: begin, for one clock (only while `done`), with status and run, which are held until done.
-    o: bytes. An OK answer carries `outputs` bytes of i (run), which are at least 1 and at most `limit`, or
-    the design id (0 without enable). With run and another status, `outputs` bytes of i are taken first and
-    thrown away.
-    i: is ready for a byte at most every ten clocks, or every third while throwing away. crc: of a CRC unit.
+    start: begin, for one clock (only while `done`), with status, kind, sequence and run, which are there a
+    clock before and held until done. o: bytes. An OK answer carries `outputs` bytes of i (run), which are at
+    least 1 and at most `limit`, or as many bytes of `record` as its kind has in `records`. With run and
+    another status, `outputs` bytes of i are taken first and thrown away. i: is ready for a byte at most every
+    ten clocks, or every third while throwing away. index: the byte of the record that is wanted in the
+    seventh clock after. crc: of a CRC unit.
     """
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, limit: int, records: Mapping[Request, int]) -> None:
+        self.limit, self.records = limit, records
+        longest = max(records.values())
         super().__init__(
             {
                 "start": In(1),
                 "status": In(Status),
+                "kind": In(KIND_BITS),
+                "sequence": In(8),
                 "run": In(1),
                 "outputs": In(bits_for(limit)),
-                "design_id": In(8 * ID_BYTES),
-                "enable": In(1, init=1),
+                "index": Out(range(longest)),
+                "record": In(8),
                 "done": Out(1),
                 "i": In(stream.Signature(8)),
                 "o": Out(stream.Signature(8)),
@@ -216,20 +237,26 @@ class AnswerSender(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         crc = self.crc
-        count, full = Signal(max(bits_for(self.limit), bits_for(ID_BYTES))), Signal()
-        m.d.sync += full.eq(Mux(self.run, count == self.outputs, count[bits_for(ID_BYTES) - 1]))
-        failed, payload, covered = Signal(), Signal(), Signal()  # covered: by the CRC
+        failed, payload, covered, tail = Signal(), Signal(), Signal(), Signal()  # covered: by the CRC
         m.d.comb += failed.eq(self.status != Status.OK)
-        length = Mux(failed, 0, Mux(self.run, self.outputs, ID_BYTES))
+        count, full = Signal(bits_for(max(self.limit, *self.records.values()))), Signal()
+        length = Signal.like(count)
+        m.d.sync += [length.eq(0), full.eq(count == length)]
+        with m.If(self.run):
+            m.d.sync += length.eq(self.outputs)
+        with m.Elif(~failed):
+            with m.Switch(self.kind):
+                for request, size in self.records.items():
+                    with m.Case(kind_of(request)):
+                        m.d.sync += length.eq(size)
         code = Cat(self.status, Const(0, 8 - len(self.status)))
-        head = Cat(Const(int.from_bytes(SYNC, "little"), 8 * len(SYNC)), code, length)
-        head_bytes, tail = len(SYNC) + HEADER_BYTES, Cat(crc.value[8:], crc.value[:8])
-        frame = Cat(head, Const(0, 8 * head_bytes - len(head)), tail)  # all but the payload
-        at = Signal(range(len(frame) // 8))  # its byte that is next; comes round to 0
-        assert len(frame) == 8 << len(at)
-        identity = self.design_id.word_select(count[: bits_for(ID_BYTES - 1)], 8)
-        body = Mux(self.run, self.i.payload, Mux(self.enable, identity, 0))
-        m.d.comb += [crc.data.eq(self.o.payload), crc.clear.eq(self.start)]
+        said = Cat(Mux(failed, 0, length), Const(0, _LENGTH_BITS))[:_LENGTH_BITS]
+        head = Cat(Const(int.from_bytes(SYNC, "little"), 8 * len(SYNC)), code, self.sequence, said)
+        head_bytes = len(head) // 8
+        at = Signal(range(head_bytes + CRC_BYTES + 1))  # byte of the frame that is next, payload not counted
+        m.d.comb += [
+            crc.data.eq(self.o.payload), crc.clear.eq(self.start), crc.tail.eq(tail), self.index.eq(count)
+        ]  # fmt: skip
         taken = Signal()
         with m.If(self.start):
             m.d.sync += count.eq(0)
@@ -238,25 +265,28 @@ class AnswerSender(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.done.eq(1)
-                m.d.sync += payload.eq(self.run & failed)  # what is thrown away comes before the frame
+                # what is thrown away comes before the frame
+                m.d.sync += [payload.eq(self.run & failed), tail.eq(0), at.eq(0)]
                 with m.If(self.start):
                     m.next = "COUNTED"
             with m.State("PICK"), m.If(crc.done):
                 with m.If(~payload):
                     m.d.sync += [
-                        self.o.payload.eq(frame.word_select(at, 8)),
-                        covered.eq((at >= len(SYNC)) & (at < head_bytes)),
+                        self.o.payload.eq(
+                            Mux(tail, crc.byte, head.word_select(at[: bits_for(head_bytes)], 8))
+                        ),
+                        covered.eq(at >= len(SYNC)),
                         at.eq(at + 1),
-                        payload.eq((at == head_bytes - 1) & ~failed),
+                        payload.eq(at == head_bytes - 1),
                     ]
                     m.next = "SEND"
                 with m.Elif(full):
-                    m.d.sync += payload.eq(0)
+                    m.d.sync += [payload.eq(0), tail.eq(at != 0)]
                 with m.Elif(self.i.valid | ~self.run):
                     m.next = "TAKE"
             with m.State("TAKE"):
                 m.d.comb += [self.i.ready.eq(self.run), taken.eq(1)]
-                m.d.sync += [self.o.payload.eq(body), covered.eq(1)]
+                m.d.sync += self.o.payload.eq(Mux(self.run, self.i.payload, self.record))
                 m.next = "SEND"
                 with m.If(failed):
                     m.next = "COUNTED"
@@ -267,6 +297,6 @@ class AnswerSender(wiring.Component):
                 with m.If(self.o.ready):
                     m.d.comb += crc.valid.eq(covered)
                     m.next = "PICK"
-                    with m.If((at == 0) & ~payload):
+                    with m.If(at == head_bytes + CRC_BYTES):
                         m.next = "IDLE"
         return m

@@ -5,14 +5,19 @@ The protocol is described in `hwgen.runtime.link`. One request at a time: receiv
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from hwgen.hw.link.endpoint import Endpoint
-from hwgen.runtime.link import ID_BYTES, MAX_LENGTH
+from hwgen.hw.link.link import NOBODY
+from hwgen.runtime.link import ID_BYTES, MAX_LENGTH, Identity
 from hwgen.support.errors import UsageError
+
+CLOCK_BITS = 28  # of the clocks of a RUN: 5 s at 50 MHz
 
 
 class StreamLink(wiring.Component):
@@ -21,10 +26,13 @@ class StreamLink(wiring.Component):
     rx, tx: serial lines. o: bytes to the core, i: bytes from it. inputs, outputs: of them an inference, at
     least 1; enable: the core has a program; design_id: of that program, 32 bits. All three belong to the
     program and may change only while `enable` is low.
-    busy: a request is being received, run or answered. error: the last answer was not OK.
+    reset: of the core, for one clock; it neither takes nor gives bytes then, and enable is low in the next
+    one if it has to load its program again. busy: a request is being received, run or answered. error: the
+    last answer was not OK.
 
-    max_inputs, max_outputs: largest values of inputs and outputs. clocks_per_bit: of the UART. idle_clocks: a
-    longer pause within a frame ends it. UsageError: a tensor that does not fit a frame.
+    about: what IDENTIFY answers; inputs, outputs and design_id come from the ports, `queue` is 1. max_inputs,
+    max_outputs: largest values of inputs and outputs. clocks_per_bit: of the UART. idle_clocks: a longer
+    pause within a frame ends it. UsageError: a tensor that does not fit a frame.
 
     A core that has been given a byte of input is given all `inputs` of them, and all its `outputs` are
     taken, whatever happens to the request: what is missing is filled up, with any bytes, and what comes of a
@@ -37,6 +45,7 @@ class StreamLink(wiring.Component):
 
     def __init__(
         self,
+        about: Identity = NOBODY,
         *,
         clocks_per_bit: int,
         idle_clocks: int,
@@ -48,10 +57,12 @@ class StreamLink(wiring.Component):
                 f"a tensor of no or of more than {MAX_LENGTH} bytes does not fit a frame", where="link"
             )
         self.endpoint = Endpoint(
+            replace(about, queue=1),
             max_inputs=max_inputs,
             max_outputs=max_outputs,
             clocks_per_bit=clocks_per_bit,
             idle_clocks=idle_clocks,
+            clock_bits=CLOCK_BITS,
         )
         super().__init__(
             {
@@ -63,6 +74,7 @@ class StreamLink(wiring.Component):
                 "outputs": In(bits_for(max_outputs)),
                 "enable": In(1),
                 "design_id": In(8 * ID_BYTES),
+                "reset": Out(1),
                 "busy": Out(1),
                 "error": Out(1),
             }
@@ -73,7 +85,7 @@ class StreamLink(wiring.Component):
         m.submodules.endpoint = endpoint = self.endpoint
         wiring.connect(m, endpoint.o, wiring.flipped(self.o))
         wiring.connect(m, wiring.flipped(self.i), endpoint.i)
-        waiting = Signal()
+        waiting, computing = Signal(), Signal()
         m.d.comb += [
             endpoint.rx.eq(self.rx),
             self.tx.eq(endpoint.tx),
@@ -84,9 +96,14 @@ class StreamLink(wiring.Component):
             endpoint.discard.eq(1),
             # not before there is something to answer
             endpoint.start.eq(waiting & (self.i.valid | ~endpoint.run)),
+            endpoint.first.eq(self.o.valid),
+            endpoint.counting.eq(computing),
+            self.reset.eq(endpoint.reset),
             self.busy.eq(endpoint.busy),
             self.error.eq(endpoint.error),
         ]
         with m.If(endpoint.start | endpoint.verdict):
             m.d.sync += waiting.eq(endpoint.verdict)
+        with m.If(self.o.valid | self.i.valid):
+            m.d.sync += computing.eq(self.o.valid)
         return m
