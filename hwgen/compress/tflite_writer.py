@@ -178,6 +178,17 @@ class TfliteWriter:
         fused = _activation(activation)
         return self.operation("ADD", [a, b], shape, out, "AddOptions", FusedActivationFunction=fused)
 
+    def concat(
+        self, parts: Sequence[TensorRef], out: Quantization | None = None, activation: str = "NONE"
+    ) -> TensorRef:
+        """CONCATENATION along the last axis; without `out` the output is quantised as the first part."""
+        shape = (*parts[0].shape[:-1], sum(part.shape[-1] for part in parts))
+        fused = _activation(activation)
+        return self.operation(
+            "CONCATENATION", list(parts), shape, out or parts[0].quantization, "ConcatenationOptions",
+            Axis=len(shape) - 1, FusedActivationFunction=fused,
+        )  # fmt: skip
+
     def pool(
         self,
         kind: str,

@@ -79,6 +79,7 @@ OPTIONS: dict[str, tuple[tuple[str, str, int | float | bool], ...]] = {
     "AVERAGE_POOL_2D": _POOL,
     "MAX_POOL_2D": _POOL,
     "ADD": (("fused_activation", "i8", 0),),
+    "CONCATENATION": (("axis", "i32", 0), ("fused_activation", "i8", 0)),
     "SOFTMAX": (("beta", "f32", 0.0),),
     "MEAN": (("keep_dims", "bool", False),),
     "ARG_MAX": (("output_type", "i8", 0),),

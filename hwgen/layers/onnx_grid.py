@@ -54,6 +54,14 @@ def gridded_real(value: Quant, grid: Grid) -> Real:
     )
 
 
+def planar(ctx: Context, op: Operation, x: Real) -> Real:
+    """The same floats as a function of a tensor's integers (a pool's result, say, which has none yet)."""
+    if isinstance(x.source, PlaneSource) or not x.source.few:
+        return x
+    value, grid = gridded(ctx, op, x)
+    return x if grid.unit.size > 1 else gridded_real(value, grid)
+
+
 def value_tables(x: Real) -> tuple[Ints, NDArray[np.float64]]:
     """(integers, values), each (rows, n): every integer of the source and what it is as a float."""
     lo, hi = x.source.lo, x.source.hi

@@ -15,7 +15,7 @@ from hwgen.ir.tensor import Shape, Tensor
 from hwgen.layers.add.op import Add
 from hwgen.layers.add.tables import fit_pair_sum
 from hwgen.layers.onnx_elementwise import constant_arithmetic
-from hwgen.layers.onnx_grid import gridded, gridded_real
+from hwgen.layers.onnx_grid import planar
 from hwgen.layers.onnx_operation import Damaged, Operation, Unsupported
 from hwgen.layers.onnx_values import (
     Const,
@@ -84,7 +84,7 @@ def add(op: Operation, ctx: Context) -> Value:
         return constant_arithmetic(op, ctx, np.add)
     if not isinstance(a, Real) or not isinstance(b, Real):
         raise Unsupported("an addition of values that are not dequantised")
-    a, b = (_planar(op, ctx, real) for real in (a, b))
+    a, b = (planar(ctx, op, real) for real in (a, b))
     for real in (a, b):
         if isinstance(real.source, PlaneSource) and len(real.source.lo) != 1:
             raise Unsupported("an addition of activations with a scale per channel; one for all is supported")
@@ -103,14 +103,6 @@ def add(op: Operation, ctx: Context) -> Value:
         schemes = a.scheme, b.scheme
         real.fused = lambda out: _integer_sum(x, y, *schemes, out)
     return real
-
-
-def _planar(op: Operation, ctx: Context, x: Real) -> Real:
-    """The same floats as a function of a tensor's integers (a pool's result, say, which has none yet)."""
-    if isinstance(x.source, PlaneSource) or not x.source.few:
-        return x
-    value, grid = gridded(ctx, op, x)
-    return x if grid.unit.size > 1 else gridded_real(value, grid)
 
 
 def qlinear_add(op: Operation, ctx: Context) -> Value:
