@@ -180,8 +180,7 @@ class SystolicDesign(Design):
 
     def place(self, cell: Sequence[str]) -> str:
         """The engine's part."""
-        parts = (part.split("_SB_")[0] for part in cell[:2])
-        return ".".join(part for part in parts if part.isidentifier())
+        return ".".join(part for part in cell[:-1][:2] if part.isidentifier())
 
     def workshop(self, top: str, clock_hz: float, seed: int) -> Path:
         """In the user's cache, by all that the bitstream depends on."""
