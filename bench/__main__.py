@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import bnn, codes, mlperf, popcount, tool
+from bench import bnn, boards, codes, mlperf, popcount, tool
 
 BENCHES: dict[str, Callable[[], None]] = {
     "tool": tool.main,
@@ -13,11 +13,16 @@ BENCHES: dict[str, Callable[[], None]] = {
     "codes": codes.main,
     "popcount": popcount.main,
     "bnn": bnn.main,
+    "boards": boards.main,
 }
 
 
 #: Take options of their own: python -m bench codes --help
-OPTIONS: dict[str, Callable[[list[str]], None]] = {"codes": codes.run, "popcount": popcount.run}
+OPTIONS: dict[str, Callable[[list[str]], None]] = {
+    "boards": boards.run,
+    "codes": codes.run,
+    "popcount": popcount.run,
+}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""hwgen boards: what there is to build for."""
+"""hwgen boards: what there is to build for, and what became of each board's demo."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import click
 
 from hwgen.cli.options import JSON, show
 from hwgen.flow import board as boards
-from hwgen.support.table import table
+from hwgen.flow import board_list, routed
 
 
 @click.command("boards")
+@click.argument("name", required=False)
 @JSON
-def command(as_json: bool) -> None:
-    """Boards and what they have."""
-    rows = [boards.load(name).as_dict() for name in boards.names()]
-    has = [", ".join(f"{value:,} {key}" for key, value in row["budget"].items() if value) for row in rows]
-    text = "\n".join(table([(row["name"], row["title"], what) for row, what in zip(rows, has)]))
-    show(as_json, rows, text)
+def command(name: str | None, as_json: bool) -> None:
+    """Boards: budget, link, memories, programmer, demo. With a NAME: all about that one."""
+    routings = routed.read()
+    chosen = [boards.load(each) for each in ([name] if name is not None else boards.names())]
+    facts = [board_list.as_dict(board, routings.get(board.name)) for board in chosen]
+    if name is not None:
+        show(as_json, facts[0], board_list.details(chosen[0], routings.get(name)))
+    else:
+        show(as_json, facts, board_list.overview(chosen, routings))
