@@ -3,7 +3,8 @@
 placement.json, schema 1: ``width`` and ``height`` of the die in tiles, ``up`` (whether row 0 is the lowest),
 ``kinds`` (names of resources), and ``parts``: {hierarchical path, at most two names deep: [x, y, counts by
 kind ...] of each tile in which it has cells, in the order of y and x}. A part "" has what belongs to no
-instance, such as the PLL.
+instance, such as the PLL. ``exchanged``: {name of a block RAM whose content may be exchanged: the first line
+of its section in nextpnr's configuration}.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from hwgen.hw.rom import EXCHANGED
+
 PLACEMENT = "placement.json"
 SCHEMA = 1
 DEPTH = 2  # names of a path that are kept: core.<unit>
@@ -21,6 +24,8 @@ KINDS = ("lut4", "ff", "dsp", "bram", "spram", "other")
 #: Columns and rows of the die: Project Trellis' devices.json, Project IceStorm's chip databases.
 DIES: Mapping[str, tuple[int, int]] = {
     "LFE5U-12F": (73, 51), "LFE5U-25F": (73, 51), "LFE5U-45F": (91, 72), "LFE5U-85F": (127, 96),
+    "LFE5UM-25F": (73, 51), "LFE5UM-45F": (91, 72), "LFE5UM-85F": (127, 96),
+    "LFE5UM5G-25F": (73, 51), "LFE5UM5G-45F": (91, 72), "LFE5UM5G-85F": (127, 96),
     "iCE40LP1K": (14, 18), "iCE40HX1K": (14, 18), "iCE40LP8K": (34, 34), "iCE40HX8K": (34, 34),
     "iCE40UP5K": (26, 32),
 }  # fmt: skip
@@ -60,7 +65,23 @@ def placement(design: Mapping[str, Any], device: str) -> dict[str, Any]:
         "up": device.startswith("iCE40"),
         "kinds": list(KINDS),
         "parts": dict(sorted(tiles.items())),
+        "exchanged": exchanged(design),
     }
+
+
+def exchanged(design: Mapping[str, Any]) -> dict[str, str]:
+    """Where nextpnr's configuration has the contents of `exchange` ROMs (hw/rom.py); see flow/patch.py."""
+    found = {}
+    for module in design["modules"].values():
+        for name, cell in module["cells"].items():
+            if not name.rsplit(".", 1)[-1].startswith(f"{EXCHANGED}_"):
+                continue
+            facts = cell.get("attributes", {})
+            if "WID" in facts:
+                found[name] = f".bram_init {int(facts['WID'], 2)}"
+            elif match := _BEL.match(facts.get("NEXTPNR_BEL", "")):
+                found[name.removesuffix("_RAM")] = f".ram_data {match[1]} {match[2]}"
+    return found
 
 
 def part_of(cell: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
@@ -38,23 +40,31 @@ class ReducerPipeline(wiring.Component):
         lanes: int,
         value: Range,
         accumulator: Range,
+        groups: int,
         rom: str,
+        code: Levels | None = None,
         target: Target,
     ) -> None:
-        self.value, self.accumulator, self.target = value, accumulator, target
+        self.value, self.target = value, target
         self.forms: dict[type[ProductForm], ProductForm] = {}
         for kind in dict.fromkeys(kind for kind, _, _ in units):
             every = np.concatenate([weights for other, _, weights in units if other == kind], axis=1)
+            if code is not None:
+                every = all_words(code, every)
             self.forms[kind] = kind(every, value=value, target=target)
         self.units = [(self.forms[kind], lanes_of, weights) for kind, lanes_of, weights in units]
         self.shared = self._common()
+        words = units[0][2].shape[1] // groups
+        self.accumulator = accumulator if code is None else self._reach(words)
+        accumulator = self.accumulator
         if isinstance(value, Coded) and len(self.forms) > 1:
             raise ValueError("activations that carry codes go to units of one form")
         content = np.concatenate([form.encode(weights) for form, _, weights in self.units], axis=1)
         self.rom = Rom(content, form=rom, target=target)
         self.form_latency = max(form.latency for form in self.forms.values())
         # block RAMs sit far from the multipliers: one register on the way costs flip-flops only
-        self.word_latency = self.rom.latency + (self.rom.form == "bram" or self.rom.banks > MAX_BANKS)
+        far = self.rom.form in ("bram", "exchange") or self.rom.banks > MAX_BANKS
+        self.word_latency = self.rom.latency + far
         self.latency = self.word_latency + self.form_latency + 1
         outputs = sum(form.outputs for form, _, _ in self.units) + (self.shared is not None)
         super().__init__(
@@ -63,6 +73,15 @@ class ReducerPipeline(wiring.Component):
                 "o": Out(FlowSignature(lanes_layout(accumulator, outputs))),
             }
         )
+
+    def _reach(self, words: int) -> Range:
+        """What any weights of the forms' words can accumulate in groups of `words`, offsets included."""
+        reaches = []
+        for kind, form in self.forms.items():
+            low, high = (bound.sum(axis=2) for bound in product_bounds(form.weights, self.value))
+            off = kind.offset(form.weights, self.value)
+            reaches.append(range_of((low + off) * words, (high + off) * words))
+        return reduce(operator.or_, reaches)
 
     def _common(self) -> ProductForm | None:
         """The form whose shared sum all units need; ValueError if some need it and others do not."""
@@ -149,7 +168,8 @@ class MVU(ReducerPipeline):
     outputs g * pe .. g * pe + pe - 1, and after group O / pe - 1 comes group 0 again.
     value: range of x. form: product form of every element, or one for each of the `pe` (a lone one of a form
     with two outputs becomes that form's `single`). offset: what the forms add, (O,), 0 for most.
-    rom: "bram", "lut", "generic" or "auto".
+    rom: "bram", "lut", "generic", "exchange" or "auto". code: the values that weights may take, where the ROM
+    gets others later: then all widths are those of the worst weights.
 
     i: words, `first` and `last` at the ends of each group; a word in every clock is accepted, gaps are free.
     o: valid for one clock a group, `latency` clocks after its last word. payload: pe values of the range
@@ -167,6 +187,7 @@ class MVU(ReducerPipeline):
         value: Range,
         form: type[ProductForm] | Sequence[type[ProductForm]] = DspForm,
         rom: str = "auto",
+        code: Levels | None = None,
         target: Target,
     ) -> None:
         weights = integer_weights(weights)
@@ -191,7 +212,9 @@ class MVU(ReducerPipeline):
             lanes=simd,
             value=value,
             accumulator=accumulator_range(weights, value, self.offset),
+            groups=outputs // pe,
             rom=rom,
+            code=code,
             target=target,
         )
 
@@ -220,6 +243,19 @@ def paired_forms(
         units.append((kind, kind.outputs))
         at += kind.outputs
     return units
+
+
+def all_words(code: Levels, like: np.ndarray) -> np.ndarray:
+    """Words (outputs, n, simd) that show a form all that weights of `code` can be.
+
+    Every value in all places at once, and every choice of the least and the greatest for even and odd outputs
+    in even and odd lanes: a form joins two outputs or two lanes at most, and is linear in each.
+    """
+    outputs, _, simd = like.shape
+    lane, output = np.arange(simd) % 2, np.arange(outputs)[:, None] % 2
+    corners = [np.where(choice >> (2 * output + lane) & 1, code[-1], code[0]) for choice in range(16)]
+    levels = [np.full((outputs, simd), level) for level in code]
+    return np.stack([*corners, *levels], axis=1).astype(np.int64)
 
 
 def integer_weights(weights: np.ndarray) -> np.ndarray:
@@ -255,7 +291,7 @@ def reducer_cost(
     lut, blocks = rom_cost(width, depth, target, rom)
     counter = (depth - 1).bit_length()
     deep = rom == "bram" and rom_layout(width, depth, target).deep
-    registered = deep or (rom == "bram" and target.instances)  # as in ReducerPipeline
+    registered = deep or rom == "exchange" or (rom == "bram" and target.instances)  # as in ReducerPipeline
     words = width if depth > 1 and (registered or rom == "lut") else 0
     delays = (3 if registered else 2) * lanes * value.width
     control = Resources(lut4=2 * counter + 2, ff=2 * counter + 30)

@@ -31,21 +31,24 @@ class SoftmaxUnit(wiring.Component):
     rounding is where TFLite has it: e is rounded to 12 integer bits and summed; 1/sum comes from three
     Newton steps on the normalised sum; products are SaturatingRoundingDoublingHighMul's; the result
     is shifted with rounding. Interval and latency: `cycles(channels)`. Cost: one 32-bit serial
-    multiplier, the exponentials in a ROM, a memory of one pixel.
+    multiplier, the exponentials in a ROM of the form `rom`, a memory of one pixel.
     Sources: TensorFlow Lite reference softmax.h, gemmlowp fixedpoint.h.
     """
 
-    def __init__(self, exps: Ints, *, channels: int, value: Range, out_lo: int, target: Target) -> None:
+    def __init__(
+        self, exps: Ints, *, channels: int, value: Range, out_lo: int, rom: str = "auto", target: Target
+    ) -> None:
         if channels < 1 or len(exps) < value.hi - value.lo + 1:
             raise ValueError("softmax: needs a channel and an exponential for every difference")
         self.exps = np.asarray(exps, dtype=np.int64)[: value.hi - value.lo + 1]
         self.channels, self.value, self.out_lo, self.target = channels, value, out_lo, target
+        self.rom = rom
         self.out = Range(out_lo, out_lo + 255)
         super().__init__({"i": In(lanes_stream(value, 1)), "o": Out(lanes_stream(self.out, 1))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.exps = rom = Rom(bits_of(self.exps, 31), target=self.target)
+        m.submodules.exps = rom = Rom(bits_of(self.exps, 31), form=self.rom, target=self.target)
         m.submodules.pixel = pixel = memory.Memory(
             shape=shape_of(self.value).width, depth=self.channels, init=[]
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from hwgen.hw.mvu import ReducerPipeline, accumulator_range, integer_weights
 from hwgen.hw.product import DspForm, ProductForm
+from hwgen.hw.product.form import Levels
 from hwgen.numeric.ranges import Range
 from hwgen.targets import Target
 
@@ -18,7 +19,7 @@ class VVU(ReducerPipeline):
     weights: integers (T, C), T = KH * KW kernel positions in (kh, kw) order. pe: channels in a word, divides
     C. A group is T words; word t of group b carries x_t[b * pe : (b + 1) * pe], and after group C / pe - 1
     comes group 0 again. value: range of x. form: product form of every lane, or one for each (not those
-    whose outputs share activations). rom: "bram", "lut", "generic" or "auto".
+    whose outputs share activations). rom, code: see `MVU`.
 
     Ports, latency and errors as for `MVU`; a word in every clock is accepted.
     """
@@ -31,6 +32,7 @@ class VVU(ReducerPipeline):
         value: Range,
         form: type[ProductForm] | Sequence[type[ProductForm]] = DspForm,
         rom: str = "auto",
+        code: Levels | None = None,
         target: Target,
     ) -> None:
         weights = integer_weights(weights)
@@ -55,6 +57,8 @@ class VVU(ReducerPipeline):
             lanes=pe,
             value=value,
             accumulator=accumulator_range(weights.T, value, self.offset),
+            groups=channels // pe,
             rom=rom,
+            code=code,
             target=target,
         )

@@ -24,7 +24,8 @@ class Weighted(Node):
     Pixels outside the image have the value `pad_value` (the input's zero point; the -zero_point*sum(w) term
     is part of `bias`). values: where the input carries codes, what code 0, 1, .. stands for; `pad_value` is a
     code then. weights: the model's weight zero point already subtracted; `summed` are the axes that
-    an output adds over. bias: int, one an output.
+    an output adds over. bias: int, one an output. code: all values that weights may take where others take
+    their place later (`act` has a frame then): hardware and ranges are made for these, not for the weights.
     """
 
     summed: ClassVar[tuple[int, ...]]
@@ -34,6 +35,7 @@ class Weighted(Node):
     pad_value: int = 0
     act: Staircase | None = None
     values: tuple[int, ...] | None = None
+    code: tuple[int, ...] | None = None
 
     def seen(self, x: Range) -> Range:
         """The range of the input with what its codes stand for, if it carries codes."""
@@ -55,6 +57,10 @@ class Weighted(Node):
         """(lo, hi), one an output: what its accumulator can reach, from the actual weights."""
         x = x | Range(self.pad_value, self.pad_value) if any(self.window.pad) else x
         x = reach(self.seen(x))
+        if self.code is not None:
+            product = Range(self.code[0], self.code[-1]) * x
+            taps = self.weights.size // self.outputs
+            return product.lo * taps + self.bias, product.hi * taps + self.bias
         positive = np.maximum(self.weights, 0).sum(axis=self.summed)
         negative = np.minimum(self.weights, 0).sum(axis=self.summed)
         return positive * x.lo + negative * x.hi + self.bias, positive * x.hi + negative * x.lo + self.bias
@@ -78,7 +84,9 @@ class Weighted(Node):
 
     @cached_property
     def levels(self) -> tuple[int, ...]:
-        """Sorted distinct weights."""
+        """Sorted distinct weights, or what they may be."""
+        if self.code is not None:
+            return self.code
         return tuple(int(each) for each in np.unique(self.weights))
 
     @cached_property

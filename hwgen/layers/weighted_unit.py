@@ -39,6 +39,11 @@ def window_of(node: Weighted, x: Tensor, folding: Folding, target: Target, **ord
     )
 
 
+def rom_of(node: Weighted) -> str:
+    """Form of the ROM of weights."""
+    return "auto" if node.code is None else "exchange"
+
+
 def unit(
     node: Weighted, window: WindowBuffer, reducer: ReducerPipeline, folding: Folding, words: int
 ) -> wiring.Component:
@@ -102,6 +107,7 @@ def cost(
         levels=node.levels,
         value=node.seen(x.range),
         accumulator=acc,
+        rom=rom_of(node),
         target=target,
     )
     out = node.act.range if node.act else acc

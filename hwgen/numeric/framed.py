@@ -26,11 +26,12 @@ from hwgen.numeric.rounding import Ints, ints
 from hwgen.numeric.staircase import Staircase
 
 MAX_SHIFT = 38
-SPARE_SHIFT = 3  # bits of precision beyond what the first weights need
+SPARE_SHIFT = 3  # bits of precision beyond what the first weights need, in hard multipliers
+SPARE_IN_LUTS = 1  # where each is a row of LUTs
+MOST_IN_LUTS = 36
 SPARE_SLOPE = 2  # bits by which a slope may grow
 SPARE_WINDOW = 1  # bits by which the inputs that are not clamped may grow
 SPARE_ZEROS = 3  # bits of the offsets beyond what the first weights need
-OPERAND = 17  # unsigned bits of one hard multiplier's operand: filled, as they cost nothing
 
 
 class NoLine(ValueError):
@@ -63,21 +64,22 @@ class FramedLine:
         return frame.clamp[0] + z
 
 
-def frame_for(stair: Staircase, zero_at: Ints, clamps: list[Range]) -> LineFrame:
+def frame_for(stair: Staircase, zero_at: Ints, clamps: list[Range], operand: int | None = 18) -> LineFrame:
     """The frame that follows `stair` with some room for other steps of the kind. NoLine if none does.
 
-    zero_at: (rows,) the accumulator's zero. clamps: ranges of y to try, the preferred first.
+    zero_at: (rows,) the accumulator's zero. clamps: ranges of y to try, the preferred first. operand: signed
+    bits of a hard multiplier's operands: M takes two at most, and fills one. None: M is a row of LUTs a bit.
     """
     reasons: list[str] = []
     for clamp in clamps:
         try:
-            return _roomy(stair, zero_at, clamp)
+            return _roomy(stair, zero_at, clamp, operand)
         except NoLine as reason:
             reasons.append(str(reason))
     raise NoLine(reasons[0])
 
 
-def _roomy(stair: Staircase, zero_at: Ints, clamp: Range) -> LineFrame:
+def _roomy(stair: Staircase, zero_at: Ints, clamp: Range, operand: int | None) -> LineFrame:
     """Grows from the smallest shift at which every row has a line."""
     rows = _rows(stair, clamp)
     need = _need(rows, -ints(zero_at))
@@ -92,10 +94,15 @@ def _roomy(stair: Staircase, zero_at: Ints, clamp: Range) -> LineFrame:
         found = lines.solved(replace(widest, shift=shift))
         return int(found.multiplier.max()).bit_length() + SPARE_SLOPE if found is not None else 64
 
-    shift = least + SPARE_SHIFT
-    while bits(shift + 1) <= OPERAND:
+    part = 0 if operand is None else operand - 1
+    most, spare_shift = (MOST_IN_LUTS, SPARE_IN_LUTS) if operand is None else (2 * part, SPARE_SHIFT)
+    spare = next((spare for spare in range(spare_shift, -1, -1) if bits(least + spare) <= most), None)
+    if spare is None:
+        raise NoLine(f"a line that follows its steps needs a multiplier of more than {most} bits")
+    shift = least + spare
+    while bits(shift + 1) <= part:
         shift += 1
-    multiplier = max(bits(shift), OPERAND)
+    multiplier = max(bits(shift), part)
     frame = replace(widest, shift=shift, multiplier=multiplier)
     zeros = next(z for z in range(shift, -1, -1) if z == 0 or lines.solved(replace(frame, zeros=z)))
     return replace(frame, zeros=max(0, zeros - SPARE_ZEROS))

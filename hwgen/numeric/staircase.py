@@ -11,7 +11,7 @@ and composing two staircases gives a staircase. Exact by construction: no scale 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Staircase:
     lo: Ints
     hi: Ints
     pixel_rows: Ints | None = None
-    frame: LineFrame | None = None
+    frame: LineFrame | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         rows = self.steps.shape[0]
@@ -101,7 +101,7 @@ class Staircase:
             self.lo - offset,
             self.hi - offset,
             self.pixel_rows,
-            self.frame,
+            frame=self.frame,
         )
 
     def then(self, outer: Staircase) -> Staircase:

@@ -9,10 +9,12 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from hwgen.hw import carry
 from hwgen.hw.product.form import register
+from hwgen.hw.product.rows import RowsForm
 from hwgen.hw.staircase.form import NoForm, StaircaseForm
 from hwgen.hw.staircase.multiply import WideProduct
 from hwgen.hw.staircase.rows import Field
 from hwgen.hw.stream import shape_of
+from hwgen.numeric.frame import LineFrame
 from hwgen.numeric.framed import FramedLine, NoLine, fit_into
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import Ints
@@ -20,11 +22,45 @@ from hwgen.numeric.staircase import Staircase
 from hwgen.targets import Target
 from hwgen.targets.resources import Resources
 
+MOST_DSPS = 2  # hard multipliers of one product: where it took more, there are few of them
+
+
+class RowsProduct:
+    """d * M for d in `d` and M in `multiplier` (M >= 0) in LUTs alone."""
+
+    def __init__(self, d: Range, multiplier: Range, target: Target) -> None:
+        ends = np.array([multiplier.lo, multiplier.hi], dtype=np.int64).reshape(1, 2, 1)
+        self.form = RowsForm(ends, value=d, target=target)
+        self.range = d * multiplier
+        self.latency = self.form.latency
+
+    def cost(self) -> Resources:
+        """The form's, which has an accumulator that is not built."""
+        ends = int(self.form.weights.min()), int(self.form.weights.max())
+        target, bit = self.form.target, Range(0, 1)
+        spent = RowsForm.cost(1, ends, self.form.value, bit, target=target)
+        return Resources(lut4=max(0, spent.lut4 - target.adder_luts(1, "accumulate")), ff=spent.ff)
+
+    def build(self, m: Module, d: Value, multiplier: Value) -> Value:
+        """The product, `latency` clocks later, as a signed value."""
+        (total,) = self.form.build(m, [d], multiplier)
+        return total.value
+
+
+def _product(frame: LineFrame, target: Target) -> RowsProduct | WideProduct:
+    """In hard multipliers where few are enough."""
+    try:
+        hard = WideProduct(frame.inside, frame.slopes, target)
+    except ValueError:
+        return RowsProduct(frame.inside, frame.slopes, target)
+    few = target.dsp is not None and hard.cost().dsp <= MOST_DSPS
+    return hard if few or target.inferred else RowsProduct(frame.inside, frame.slopes, target)
+
 
 class FramedForm(StaircaseForm):
     """The arithmetic of `hwgen.numeric.framed`; every width is the frame's or that of `value`.
 
-    Stages: centre | product, 3 to 5 | offset | clamp | the lowest output (where it is not a flipped bit).
+    Stages: centre | product, 2 and more | offset | clamp | the lowest output (where it is not a flipped bit).
     Whether d left the window is told by its upper bits and waits beside the multiplier.
     """
 
@@ -38,9 +74,9 @@ class FramedForm(StaircaseForm):
         zeros = np.zeros(stair.rows, dtype=np.int64) if zero_at is None else zero_at
         try:
             self.line: FramedLine = fit_into(stair, zeros, self.frame)
-            self.product = WideProduct(self.frame.inside, self.frame.slopes, target)
-        except (NoLine, ValueError) as reason:
+        except NoLine as reason:
             raise NoForm(str(reason)) from None
+        self.product = _product(self.frame, target)
         self.centres = Range.bits(max(value.width, self.frame.window) + 1)
         self.d = value + self.centres
         total = self.product.range + self.frame.offsets * (1 << self.frame.zeros)

@@ -49,6 +49,11 @@ def interval(node: Conv, inputs: list[Tensor], folding: Folding) -> int:
     return weighted_unit.interval(geometry(node, inputs[0], folding))
 
 
+def cycles(node: Conv, inputs: list[Tensor], folding: Folding) -> int:
+    """Clocks an inference."""
+    return geometry(node, inputs[0], folding).cycles
+
+
 def cost(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) -> Resources:
     """Of the whole unit."""
     x, simd = inputs[0], folding.simd

@@ -9,7 +9,7 @@ from hwgen.ir.tensor import Tensor
 from hwgen.layers.conv.estimate import words
 from hwgen.layers.conv.op import Conv
 from hwgen.layers.folding import Folding
-from hwgen.layers.weighted_unit import unit, window_of
+from hwgen.layers.weighted_unit import rom_of, unit, window_of
 from hwgen.targets.base import Target
 from hwgen.weights.code import FORMS
 
@@ -23,6 +23,8 @@ def build(node: Conv, inputs: list[Tensor], folding: Folding, target: Target) ->
         pe=folding.pe,
         value=node.seen(window.out_value),
         form=FORMS[folding.product],
+        rom=rom_of(node),
+        code=node.code,
         target=target,
     )
     return unit(node, window, mvu, folding, words(node, folding.simd))

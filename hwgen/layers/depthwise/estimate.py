@@ -42,6 +42,11 @@ def interval(node: Depthwise, inputs: list[Tensor], folding: Folding) -> int:
     return weighted_unit.interval(geometry(node, inputs[0], folding))
 
 
+def cycles(node: Depthwise, inputs: list[Tensor], folding: Folding) -> int:
+    """Clocks an inference."""
+    return geometry(node, inputs[0], folding).cycles
+
+
 def cost(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Target) -> Resources:
     """Of the whole unit."""
     shape = geometry(node, inputs[0], folding)

@@ -9,7 +9,7 @@ from hwgen.ir.tensor import Tensor
 from hwgen.layers.depthwise.estimate import words
 from hwgen.layers.depthwise.op import Depthwise
 from hwgen.layers.folding import Folding
-from hwgen.layers.weighted_unit import unit, window_of
+from hwgen.layers.weighted_unit import rom_of, unit, window_of
 from hwgen.targets.base import Target
 from hwgen.weights.code import FORMS
 
@@ -22,6 +22,8 @@ def build(node: Depthwise, inputs: list[Tensor], folding: Folding, target: Targe
         pe=folding.pe,
         value=node.seen(window.out_value),
         form=FORMS[folding.product],
+        rom=rom_of(node),
+        code=node.code,
         target=target,
     )
     return unit(node, window, vvu, folding, words(node))

@@ -14,4 +14,7 @@ from hwgen.targets.base import Target
 def build(node: Softmax, inputs: list[Tensor], folding: Folding, target: Target) -> wiring.Component:
     """The serial unit."""
     (x,) = inputs
-    return SoftmaxUnit(node.exps, channels=x.shape[2], value=x.range, out_lo=node.out_lo, target=target)
+    rom = "exchange" if node.exchanged else "auto"
+    return SoftmaxUnit(
+        node.exps, channels=x.shape[2], value=x.range, out_lo=node.out_lo, rom=rom, target=target
+    )

@@ -16,13 +16,15 @@ class Softmax(Node):
     """out[c] = clamp(round_pot(mul(reciprocal(sum of e), e[c]), 31 + k - 8) + out_lo, out_lo, out_lo + 255)
 
     with e[c] = exps[max - in[c]] (Q0.31, zero where the difference is below TFLite's cut-off), k
-    and the reciprocal as in golden.py. exps: (n,) over differences 0..n-1.
+    and the reciprocal as in golden.py. exps: (n,) over differences 0..n-1. exchanged: whether other
+    exponentials take their place later.
     Source: TensorFlow Lite reference softmax.h and gemmlowp fixedpoint.h.
     """
 
     kind: ClassVar[str] = "softmax"
     exps: Ints
     out_lo: int
+    exchanged: bool = False
 
     def infer(self, inputs: list[Tensor]) -> Tensor:
         (x,) = inputs
