@@ -8,6 +8,7 @@ import re
 import pytest
 
 from hwgen.flow import board as boards
+from hwgen.flow.placement import DIES
 from hwgen.support import resources
 from hwgen.support.errors import BoardError
 from hwgen.targets import target
@@ -36,6 +37,7 @@ def test_every_board_loads(name):
         "leds",
     )
     assert bool(board.speed) == board.toolchain.grades
+    assert board.device in DIES
     assert (boards.resources.folder("boards").parent / board.demo.model).is_file()
     assert ("adapter" in board.link) != board.link.startswith("USB, ")
     assert board.seen == "no" or re.match(r"20\d\d-\d\d-\d\d, ", board.seen)
