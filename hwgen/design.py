@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from hwgen import report
 from hwgen.emit import board_top
 from hwgen.emit.board_frame import BoardFrame
+from hwgen.emit.driver import Traffic, write_driver
 from hwgen.emit.manifest import Manifest
 from hwgen.emit.verilog import identifier
 from hwgen.flow import autoclock, pnr, synth
@@ -126,6 +127,14 @@ class Design(ABC):
         return None
 
     @abstractmethod
+    def manifest(self) -> Manifest:
+        """What the core's ports carry."""
+
+    @abstractmethod
+    def traffic(self) -> Traffic:
+        """What a host must know beside it."""
+
+    @abstractmethod
     def write(self) -> None:
         """Write Verilog, manifest and what else there is before simulation."""
 
@@ -153,6 +162,7 @@ class Design(ABC):
     def generate(self) -> dict[str, Any]:
         """Write everything that comes before simulation; returns the report so far."""
         self.write()
+        write_driver(self.folder, self.manifest(), self.traffic())
         self._record()
         return self._report({})
 
@@ -266,8 +276,8 @@ class Design(ABC):
         shutil.copytree(made.folder, folder, dirs_exist_ok=True)
         self.clock_mhz = made.clock_mhz
         self._record()
-        config, log = (folder / path.name for path in (made.routed.config, made.routed.log))
-        return replace(made, folder=folder, routed=replace(made.routed, config=config, log=log))
+        paths = {key: folder / getattr(made.routed, key).name for key in ("config", "placement", "log")}
+        return replace(made, folder=folder, routed=replace(made.routed, **paths))
 
     def _path(self, routed: pnr.Routed) -> dict[str, Any]:
         """The critical path in terms of the design's parts, and nanoseconds."""

@@ -9,7 +9,9 @@ from typing import Any
 
 from hwgen import report
 from hwgen.design import Design, Proof, Simulation
+from hwgen.emit.axi import axi_stream, write_axi_stream
 from hwgen.emit.board_top import BoardTop
+from hwgen.emit.driver import Traffic
 from hwgen.emit.manifest import Manifest, StreamPort
 from hwgen.emit.testbench import write_testbench
 from hwgen.emit.verilog import identifier, to_verilog
@@ -51,6 +53,11 @@ class StreamDesign(Design):
         """Verilog of the core."""
         return self.verilog.encode()
 
+    @property
+    def design_id(self) -> int:
+        """What the board answers when it is asked who it is."""
+        return int(self.net.sha256[:8], 16)
+
     def core(self, taps: bool = False) -> stream.StreamCore:
         """The hardware: a component with streams `i` and `o`."""
         if taps not in self._cores:
@@ -65,7 +72,7 @@ class StreamDesign(Design):
             self.core(), self.board, self.clock_mhz * 1e6,
             inputs=self.graph.tensors[self.graph.inputs[0].tensor].size,
             outputs=self.graph.tensors[self.graph.outputs[0].tensor].size,
-            design_id=int(self.net.sha256[:8], 16),
+            design_id=self.design_id,
             baud=self.options.baud if baud is None else baud,
             idle_seconds=idle_seconds,
             pll=pll,
@@ -92,12 +99,21 @@ class StreamDesign(Design):
         ]
         seen = [StreamPort.of(f"tap_{t.index}", "tap", self.graph, t.tensor, t.lanes) for t in core.taps]
         interval = self.plan.schedule.interval
-        return Manifest.of(self.graph, self.name, ports, seen, model=self.net.path, interval=interval)
+        made = Manifest.of(self.graph, self.name, ports, seen, model=self.net.path, interval=interval)
+        return made if taps else replace(made, axi_stream=axi_stream(made))
+
+    def traffic(self) -> Traffic:
+        """Tensors travel as they are."""
+        return Traffic(
+            self.name, self.design_id, baud=self.options.baud,
+            seconds=self.plan.schedule.cycles / (self.clock_mhz * 1e6),
+        )  # fmt: skip
 
     def write(self) -> None:
         """Verilog, manifest and test bench."""
         facts = self.manifest()
         write_atomic(self.folder / "rtl" / f"{self.name}.v", self.verilog)
+        write_axi_stream(self.folder, facts)
         facts.write(self.folder / "manifest.json")
         inputs = self.net.random_inputs(2)
         expected = execute(self.graph, inputs)

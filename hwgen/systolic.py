@@ -20,9 +20,10 @@ import numpy as np
 
 from hwgen import report
 from hwgen.design import Design, Options, Proof, Simulation
+from hwgen.emit.driver import Traffic
 from hwgen.emit.manifest import Manifest, StreamPort
 from hwgen.emit.systolic_top import SystolicTop
-from hwgen.emit.verilog import to_verilog
+from hwgen.emit.verilog import identifier, to_verilog
 from hwgen.engines import systolic as engine
 from hwgen.flow.board import Board
 from hwgen.flow.flash import IMAGE
@@ -128,6 +129,17 @@ class SystolicDesign(Design):
             StreamPort("o", "out", sink, shape, 1, engine.BYTE),
         ]
         return Manifest.of(graph, self.name, ports, [], model=self.net.path, interval=self.interval)
+
+    def traffic(self) -> Traffic:
+        """Tensors travel as signed bytes: less an offset, where their range asks for one."""
+        source, sink = self.lowered.graph.inputs[0].tensor, self.lowered.outputs[0]
+        where, tensors = self.lowered.where, self.lowered.graph.tensors
+        return Traffic(
+            identifier(self.net.name), int.from_bytes(self.image[28:32], "little"),
+            offsets=(where[source].offset, where[sink].offset),
+            ranges=(tensors[source].range, tensors[sink].range),
+            baud=self.options.baud, seconds=self.interval / (self.clock_mhz * 1e6),
+        )  # fmt: skip
 
     def write(self) -> None:
         """Verilog, image, listing of the program, manifest."""

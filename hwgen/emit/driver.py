@@ -1,6 +1,6 @@
 """The driver for microcontrollers: a C99 header and source that run a core over the serial link.
 
-`driver/hwgen_<core>.h` and `.c` speak protocol 2 (`hwgen.runtime.link`) through two functions of their
+`driver/hwgen_<name>.h` and `.c` speak protocol 2 (`hwgen.runtime.link`) through two functions of their
 user's, and do what the manifest's edges ask of a host (emit/edges.py), with constants in its place.
 """
 
@@ -46,11 +46,13 @@ _MARGIN_MS = 100  # beside the idle time: what a host with a UART in interrupts 
 class Traffic:
     """What a driver must know beside the manifest.
 
-    design_id: what the board answers to IDENTIFY. offsets: what is to be added to a transported input or
-    output to have the tensor's integer (the systolic engine's bytes are signed); ranges: of input and output
-    tensor, if not those of the ports. baud: of the board's link. seconds: that an inference takes at most.
+    name: of the driver, as `emit.verilog.identifier` makes it. design_id: what the board answers to IDENTIFY.
+    offsets: what is to be added to a transported input or output to have the tensor's integer (the systolic
+    engine's bytes are signed); ranges: of input and output tensor, if not those of the ports. baud: of the
+    board's link. seconds: that an inference takes at most.
     """
 
+    name: str
     design_id: int
     offsets: tuple[int, int] = (0, 0)
     ranges: tuple[Range, Range] | None = None
@@ -69,12 +71,12 @@ def write_driver(folder: Path, manifest: Manifest, traffic: Traffic) -> list[Pat
 
 def driver(manifest: Manifest, traffic: Traffic) -> dict[str, str]:
     """File name to text, of header and source."""
-    if _NAME.fullmatch(manifest.core) is None:
-        raise UsageError(f"{manifest.core[:80]!r} cannot stand in C", where="manifest")
+    if _NAME.fullmatch(traffic.name) is None:
+        raise UsageError(f"{traffic.name[:80]!r} cannot stand in C", where="driver")
     if len(manifest.inputs) != 1 or len(manifest.outputs) != 1:
         raise UsageError("a driver is for a core with one input and one output", where="manifest")
     source, sink = manifest.inputs[0], manifest.outputs[0]
-    prefix = f"hwgen_{manifest.core}"
+    prefix = f"hwgen_{traffic.name}"
     ranges = traffic.ranges or tuple(
         Range(port.range.lo + offset, port.range.hi + offset)
         for port, offset in zip((source, sink), traffic.offsets, strict=True)
@@ -83,7 +85,7 @@ def driver(manifest: Manifest, traffic: Traffic) -> dict[str, str]:
     length = sum(_elements(port) * element_bytes(port.range.width) for port in (source, sink))
     seconds = length * 10 / traffic.baud + traffic.seconds + IDLE_SECONDS
     values: dict[str, Any] = {
-        "name": manifest.core,
+        "name": traffic.name,
         "prefix": prefix,
         "PREFIX": prefix.upper(),
         "hwgen": re.sub(r"[^A-Za-z0-9.+-]", "", manifest.hwgen),

@@ -15,7 +15,8 @@ Schema 2 (JSON object):
   which ``<name>_valid`` is high; there is no ready. In the order of the layers;
 - ``layers``: ``name``, ``kind``, ``inputs``, ``output`` (tensors), ``shape``, ``range``, ``macs``,
   ``weights``, ``description``, in the order of computation;
-- ``edges``: how the model's user sees inputs and outputs, and what the host does there (emit/edges.py).
+- ``edges``: how the model's user sees inputs and outputs, and what the host does there (emit/edges.py);
+- ``axi_stream``: the core as an AXI4-Stream peripheral (emit/axi.py), or null.
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ class Manifest:
     edges: tuple[EdgeEntry, ...] = ()
     model: Mapping[str, str] | None = None
     interval: int | None = None
+    axi_stream: Mapping[str, Any] | None = None
     clock: str = "clk"
     reset: str = "rst"
     hwgen: str = field(default_factory=lambda: version())
@@ -151,6 +153,7 @@ class Manifest:
             "taps": [port.to_dict() for port in self.taps],
             "layers": [_plain(asdict(layer)) for layer in self.layers],
             "edges": [_plain(edge.to_dict()) for edge in self.edges],
+            "axi_stream": dict(self.axi_stream) if self.axi_stream else None,
         }
 
     def to_json(self) -> str:
@@ -215,6 +218,7 @@ class Manifest:
                 edges=tuple(EdgeEntry.from_dict(item) for item in data["edges"]),
                 model=data["model"],
                 interval=data["interval"],
+                axi_stream=data.get("axi_stream"),
                 clock=data["clock"],
                 reset=data["reset"],
                 hwgen=data["hwgen"],

@@ -40,7 +40,7 @@ def manifest(source: Range, sink: Range, shapes=((1, 1, 12), (1, 1, 5)), edges=(
 
 def compiled(folder: Path, facts: Manifest, traffic: Traffic | None = None, **types: str) -> Path:
     """The driver and its test program; types: C types of the model's input and output."""
-    header, source = write_driver(folder, facts, traffic or Traffic(DESIGN))
+    header, source = write_driver(folder, facts, traffic or Traffic("core", DESIGN))
     assert header.name == "hwgen_core.h"
     program = folder / "program"
     objects = []
@@ -307,7 +307,7 @@ def test_float_softmax(tmp_path: Path, quantised: Affine | None, axis: int) -> N
 def test_bytes_of_the_systolic_engine(tmp_path: Path) -> None:
     """Unsigned tensors travel as signed bytes there."""
     facts = manifest(INT8, INT8, edges=[Edge("x", "i0", (12,), "uint8")])
-    traffic = Traffic(DESIGN, (128, 100), (Range(0, 255), Range(0, 200)))
+    traffic = Traffic("core", DESIGN, (128, 100), (Range(0, 255), Range(0, 200)))
     program = compiled(tmp_path, facts, traffic, input="uint8_t")
     x = np.random.default_rng(7).integers(0, 255, (5, 12), endpoint=True).astype(np.uint8)
     entered = subprocess.run([program, "enter"], input=x.tobytes(), capture_output=True, check=True).stdout
@@ -341,6 +341,6 @@ def test_what_cannot_stand_in_c() -> None:
     facts = manifest(INT8, INT8)
     for name in ("*/ int", "Ümlaut", ""):
         with pytest.raises(UsageError, match="cannot stand in C"):
-            driver(Manifest(name, "tflm", facts.ports), Traffic(DESIGN))
+            driver(facts, Traffic(name, DESIGN))
     with pytest.raises(UsageError, match="one input and one output"):
-        driver(Manifest("core", "tflm", facts.ports[:1]), Traffic(DESIGN))
+        driver(Manifest("core", "tflm", facts.ports[:1]), Traffic("core", DESIGN))
