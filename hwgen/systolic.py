@@ -24,6 +24,7 @@ from hwgen.emit.driver import Traffic
 from hwgen.emit.manifest import Manifest, StreamPort
 from hwgen.emit.systolic_top import SystolicTop
 from hwgen.emit.verilog import identifier, to_verilog
+from hwgen.emit.wishbone import write_wishbone
 from hwgen.engines import systolic as engine
 from hwgen.flow.board import Board
 from hwgen.flow.flash import IMAGE
@@ -148,6 +149,12 @@ class SystolicDesign(Design):
         write_atomic(self.folder / IMAGE, image.to_bytes())
         write_atomic(self.folder / "program.txt", listing(image.program) + "\n")
         self.manifest().write(self.folder / "manifest.json")
+
+    def write_wishbone(self) -> Path:
+        """Verilog of the engine as a Wishbone peripheral (emit/wishbone.py); its path."""
+        self.progress("writing the Wishbone peripheral", None)
+        clock_hz = self.clock_mhz * 1e6
+        return write_wishbone(self.folder, f"{self.name}_wishbone", self.array, self.board, clock_hz)
 
     def simulate(self, inputs: dict[str, Ints], stages: bool, how: Simulation) -> Proof:
         """The engine with its flash; with `stages` under a program that gives out every layer's tensor."""

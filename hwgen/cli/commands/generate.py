@@ -7,11 +7,21 @@ from typing import Any
 import click
 
 from hwgen.cli.options import board_options, design, finished, show
+from hwgen.support.errors import UsageError
+from hwgen.systolic import SystolicDesign
 
 
 @click.command("generate")
 @board_options
-def command(as_json: bool, **options: Any) -> None:
-    """Verilog, manifest.json and a test bench."""
+@click.option("--wishbone", is_flag=True, help="The systolic engine as a Wishbone peripheral, too.")
+def command(as_json: bool, wishbone: bool, **options: Any) -> None:
+    """Verilog, also as an AXI4-Stream peripheral; manifest.json, a test bench, a C driver."""
     made = design(as_json, options)
-    show(as_json, finished(made, made.generate()), f"written to {made.folder}")
+    if wishbone and not isinstance(made, SystolicDesign):
+        raise UsageError(
+            "is for the systolic engine: the stream engine has AXI4-Stream (rtl/*_axis.v)", where="--wishbone"
+        )
+    result = made.generate()
+    if isinstance(made, SystolicDesign) and wishbone:
+        made.write_wishbone()
+    show(as_json, finished(made, result), f"written to {made.folder}")
