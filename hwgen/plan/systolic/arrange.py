@@ -16,11 +16,12 @@ from hwgen.layers.reshape.op import Reshape
 from hwgen.layers.staircase.op import Step
 from hwgen.layers.sumpool.op import SumPool
 from hwgen.layers.window import Window
+from hwgen.plan.systolic.concat import Slot, Together, complaint, slots
 from hwgen.plan.systolic.layout import Storage, View, offset_of
 from hwgen.program.array import GRANULE, Array
 
 HOST = ("softmax", "argmax")
-ENGINE = (Add, Conv, Depthwise, MaxPool, Pad, Reshape, Step, SumPool)
+ENGINE = (Add, Conv, Depthwise, MaxPool, Pad, Reshape, Step, SumPool, Together)
 Report = Callable[[str], None]
 
 
@@ -68,8 +69,12 @@ def arrange(graph: Graph, array: Array, report: Report) -> Arrangement:
             report(f"{name}: values of {tensor.range} are no bytes")
     for edge in graph.inputs:
         _place_input(graph, edge.tensor, result, array)
+    parts = slots(graph, array)
     for number, node in enumerate(nodes):
-        _place(graph, node, number, result, array, report)
+        if node.output in parts:
+            _place_part(graph, node, number, parts[node.output], result, array, report)
+        else:
+            _place(graph, node, number, result, array, report)
     _halos(graph, result, report)
     _alike(result)
     _lives(graph, result)
@@ -197,6 +202,24 @@ def _place(graph: Graph, node: Node, number: int, result: Arrangement, array: Ar
             storage.gap = -(-array.columns // storage.pixel) - 1
         _store(result, storage)
         result.views[node.output] = View(storage, shape, _offset(graph, node.output))
+
+
+def _place_part(
+    graph: Graph, node: Node, number: int, slot: Slot, result: Arrangement, array: Array, report: Report
+) -> None:
+    """A part of what is put together, or the whole; the first of them makes the storage."""
+    problem = complaint(node, graph) if isinstance(node, Together) else None
+    if problem:
+        report(f"{node.name}: {problem}")
+    storage = next((each for each in result.storages if each.name == slot.whole), None)
+    if storage is None:
+        storage = Storage(
+            slot.whole, graph.tensors[slot.whole].shape, slot.pixel, array.columns, first=number
+        )
+        _store(result, storage)
+    offset = _offset(graph, slot.whole)
+    shape = graph.tensors[node.output].shape
+    result.views[node.output] = View(storage, shape, offset, first=slot.first)
 
 
 def _halos(graph: Graph, result: Arrangement, report: Report) -> None:

@@ -87,18 +87,19 @@ class Storage:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A tensor in a storage: its pixel (0, 0) is the storage's pixel (dy, dx)."""
+    """A tensor in a storage: its pixel (0, 0) is byte `first` and on of the storage's pixel (dy, dx)."""
 
     storage: Storage
     shape: Shape
     offset: int
     dy: int = 0
     dx: int = 0
+    first: int = 0
 
     @property
     def address(self) -> int:
         """Byte of element (0, 0, 0)."""
-        return self.storage.origin + self.dy * self.row + self.dx * self.pixel
+        return self.storage.origin + self.dy * self.row + self.dx * self.pixel + self.first
 
     @property
     def row(self) -> int:

@@ -28,6 +28,7 @@ from hwgen.layers.window import Window
 from hwgen.numeric.rounding import Ints
 from hwgen.plan.systolic.addition import Weighing, addition, weighing
 from hwgen.plan.systolic.arrange import Arrangement, arrange, flattened
+from hwgen.plan.systolic.concat import COPY, separated
 from hwgen.plan.systolic.dense import dense
 from hwgen.plan.systolic.depthwise import depthwise
 from hwgen.plan.systolic.edges import give, take
@@ -105,7 +106,7 @@ class _Lowering:
 
 def lower(graph: Graph, array: Array) -> Lowered:
     """See the module. UnsupportedError lists everything that the array cannot do or hold."""
-    original, graph = graph, flattened(graph)
+    original, graph = graph, separated(flattened(graph), array)
     work = _Lowering(graph, array)
     arrangement = arrange(graph, array, work.problems.append)
     work.stop()
@@ -141,6 +142,7 @@ def lower(graph: Graph, array: Array) -> Lowered:
     except (BadProgram, TooMuch) as error:
         work.problems.append(f"program: {error}")
     work.stop()
+    where = {name: place for name, place in where.items() if name in original.tensors}
     return Lowered(original, image, where, layers, tuple(arrangement.outputs), tuple(arrangement.tail))
 
 
@@ -197,7 +199,7 @@ def _program(
 
     def emit(instructions: list[Instruction], layer: str) -> None:
         for each in instructions:
-            layers[len(program)] = layer
+            layers[len(program)] = layer.split(COPY)[0]
             program.append(each)
 
     def complete(name: str) -> None:

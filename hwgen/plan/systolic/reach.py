@@ -19,6 +19,7 @@ from hwgen.layers.staircase.op import Step
 from hwgen.layers.sumpool.op import SumPool
 from hwgen.numeric.rounding import Ints
 from hwgen.numeric.staircase import Staircase
+from hwgen.plan.systolic.concat import Together
 
 Reach = tuple[Ints, Ints]
 """Lowest and highest value of each channel."""
@@ -80,6 +81,9 @@ def _sums(node: Node, inputs: list[Reach]) -> Reach | None:
         return _with((lo, hi), 0, any(node.window.pad))
     if isinstance(node, MaxPool | Step):
         return inputs[0]
+    if isinstance(node, Together):
+        lo, hi = (np.concatenate(ends) for ends in zip(*inputs))
+        return lo, hi
     if isinstance(node, Pad):
         return _with(inputs[0], node.value, True)
     return None

@@ -10,6 +10,7 @@ from hwgen.golden.run import execute
 from hwgen.ir.graph import Graph
 from hwgen.ir.tensor import Edge, Tensor
 from hwgen.layers.add.op import Add
+from hwgen.layers.concat.op import Concat
 from hwgen.layers.conv.op import Conv
 from hwgen.layers.depthwise.op import Depthwise
 from hwgen.layers.maxpool.op import MaxPool
@@ -155,6 +156,25 @@ class Builder:
                 tables=tuple(tables), offsets=offsets, act=act,
             )
         )  # fmt: skip
+
+    def concat(self) -> None:
+        """x and a convolution of it side by side, in either order, or two convolutions of it."""
+        a, count = self.name, 2 * int(self.rng.integers(1, 8))
+        self.conv(count, Window())
+        b = self.name
+        if self.rng.random() < 0.5:
+            self.name = a
+            self.conv(2 * int(self.rng.integers(1, 8)), Window())
+            a, b = b, self.name
+        if self.rng.random() < 0.3 and self.graph.tensors[b].shape[2] % 2 == 0:
+            a, b = b, a
+        parts = (a, b) if self.graph.tensors[a].shape[2] % 2 == 0 else (b, a)
+        if self.rng.random() < 0.3 and self.graph.tensors[parts[1]].shape[2] % 2 == 0:
+            number = len(self.graph.nodes)
+            self.add(Concat(name=f"n{number}", inputs=parts, output=f"t{number}"))
+            parts = (self.name, a)
+        number = len(self.graph.nodes)
+        self.add(Concat(name=f"n{number}", inputs=parts, output=f"t{number}"))
 
     def done(self) -> Graph:
         self.graph.add_output(Edge("y", self.name, self.tensor.shape, "int8"))
