@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any
 
 from hwgen.hw.rom import EXCHANGED
@@ -87,12 +88,13 @@ def exchanged(design: Mapping[str, Any]) -> dict[str, str]:
 def part_of(cell: str) -> str:
     """The first names of a flattened cell's path: `core.l00_conv` of `core.l00_conv.reducer.a_LUT4_Z`.
 
-    "" for what is in no instance: cells of the top, and those that nextpnr adds.
+    An instance without a name of its own belongs to the one that it is in. "" for what is in no instance:
+    cells of the top, and those that nextpnr adds.
     """
-    path = cell.removeprefix("$flatten").replace("\\", "").lstrip("$").split(".")[:-1]
-    if cell.startswith("$nextpnr") or not path or not all(_INSTANCE.fullmatch(p) for p in path[:DEPTH]):
+    if cell.startswith("$nextpnr"):
         return ""
-    return ".".join(path[:DEPTH])
+    path = cell.removeprefix("$flatten").replace("\\", "").lstrip("$").split(".")[:-1]
+    return ".".join(takewhile(_INSTANCE.fullmatch, path[:DEPTH]))
 
 
 def _adopt(parts: dict[str, Counter[str]]) -> None:

@@ -12,7 +12,7 @@ from hwgen.flow.placement import KINDS
 from hwgen.report.layers import Layer, colour
 
 _BESIDE = re.compile(r"(?:width|fifo)_(\w+)_\d+")  # what stands between a layer and those that it reads
-FABRIC, LINK, REST = "between the layers", "link to the host", "clock, reset, pins"
+FABRIC, LINK, REST = "between the parts", "link to the host", "clock, reset, pins"
 GREY = "hsl(220 8% 55%)"
 
 
@@ -114,11 +114,16 @@ def owner_of(part: str, names: Mapping[str, Layer], shared: bool) -> str:
 
 def _window(spots: list[tuple[int, int]], width: int, height: int) -> tuple[int, int, int, int]:
     """The part of the die that holds all spots, or the die if that is not much larger."""
-    left, right = min(x for x, _ in spots), max(x for x, _ in spots) + 1
-    top, bottom = min(y for _, y in spots), max(y for _, y in spots) + 1
-    if 2 * (right - left) * (bottom - top) > width * height:
-        return 0, 0, width, height
-    return left, top, right - left, bottom - top
+    left, across = _span([x for x, _ in spots], width)
+    top, down = _span([y for _, y in spots], height)
+    return (0, 0, width, height) if 2 * across * down > width * height else (left, top, across, down)
+
+
+def _span(values: list[int], size: int) -> tuple[int, int]:
+    """First and count of what holds all values, at least a third of `size`."""
+    first, count = min(values), max(values) + 1 - min(values)
+    more = max(0, -(-size // 3) - count)
+    return max(0, min(first - more // 2, size - count - more)), count + more
 
 
 def _strokes(tiles: list[tuple[int, int]]) -> str:

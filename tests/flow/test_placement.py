@@ -39,7 +39,9 @@ def cell(kind: str, bel: str) -> dict:
         ("link.a_TRELLIS_FF_Q", "link"),
         ("uart_tx$tr_io", ""),
         ("$nextpnr_CCU2C_57$CCU2_COMB0", ""),
-        ("core.<script>.a", ""),
+        ("core.U$3.a", "core"),
+        ("core.<script>.a", "core"),
+        ("U$3.core.a", ""),
     ],
 )
 def test_parts(name, part):

@@ -52,17 +52,17 @@ def test_drawn(build_folder: Callable, scheme: int, paper: tuple[int, int, int],
     run(
         folder,
         f"--blink-settings=preferredColorScheme={scheme}",
-        "--window-size=1280,4600",
+        "--window-size=1280,5200",
         f"--screenshot={shot}",
     )
     picture = Image.open(shot).convert("RGB")
-    assert picture.size == (1280, 4600) and close(picture.getpixel((3, 3)), paper)
+    assert picture.size == (1280, 5200) and close(picture.getpixel((3, 3)), paper)
     seen = [each for count, each in picture.getcolors(1 << 20) if count > 60]
     layers = [painted(colour(number)) for number in range(1, 6)]
     for wanted in (*layers, (47, 111, 222) if light else (106, 161, 255)):  # and the accent
         assert any(close(each, wanted) for each in seen), wanted
     assert len(seen) > 25  # layers, lines, text
-    bottom = picture.crop((0, 4400, 1280, 4600)).getcolors()
+    bottom = picture.crop((0, 5000, 1280, 5200)).getcolors()
     assert bottom is not None and len(bottom) == 1  # the page has ended: all of it was seen
 
 

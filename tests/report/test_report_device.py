@@ -80,6 +80,12 @@ def test_every_tile_once(up: bool) -> None:
     assert (x, across, down) == (1, 9, 6) and y == min(row(2), row(7)) and not drawn.whole
 
 
+def test_a_small_design_is_not_blown_up() -> None:
+    rows = {"core.l00_conv": [[119, 0, 1, 0, 0, 0, 0, 0]]}
+    placement = {"width": 120, "height": 90, "up": False, "kinds": list(KINDS), "parts": rows}
+    assert device_map(placement, layers(), shared=False).window == (80, 0, 40, 30)
+
+
 def test_nothing_placed(build_folder: Callable) -> None:
     assert device_map({}, layers(), shared=False) is None
     assert device_map({"parts": {"core": [[0, 0, 1]]}, "kinds": ["other"]}, layers(), shared=False) is None
