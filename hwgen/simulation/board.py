@@ -57,6 +57,7 @@ class SimulatedBoard:
         self.clock_hz = design.top().clock_hz
         self.baud = self.clock_hz / BIT if baud is None else baud
         self.folder = Path(design.folder) / "simulation"
+        self._argv: list[str] = []
         self._process: SimulatorProcess | None = None
 
     def build(self) -> bool:
@@ -72,7 +73,8 @@ class SimulatedBoard:
         return anew
 
     def __enter__(self) -> Self:
-        self.build()
+        if not self._argv:
+            self.build()
         self.design.progress("starting the simulated board", None)
         self._process = SimulatorProcess(self._argv, self.folder)
         return self
@@ -101,6 +103,10 @@ class SimulatedBoard:
     def power_cycle(self) -> None:
         """Switch the board off and on again, whatever is under way; the port stays."""
         self._running.command("cycle", "cycled")
+
+    def settle(self) -> None:
+        """Wait until the line is idle and the board is not busy: nothing that was sent is still under way."""
+        self._running.command("settle", "settled")
 
     def check(self) -> None:
         """ToolError if the simulator has ended."""

@@ -7,9 +7,10 @@
 // on the line and the board is not busy for a while, its clock stands still and this program sleeps.
 //
 // Commands, a line each on standard input: "clocks" (answer: "clocks N S": clocks since the board's power came on, and
-// this program's processor seconds for them) and "cycle" (the board's power goes off and on again, whatever is under
-// way; answer: "cycled"). The end of standard input, SIGTERM and SIGINT end the program. Exit status: 0, or another one
-// and a line on standard output or standard error that says why.
+// this program's processor seconds for them), "cycle" (the board's power goes off and on again, whatever is under way;
+// answer: "cycled"), "settle" (answer: "settled", as soon as the board's clock stands still). The end of standard input,
+// SIGTERM and SIGINT end the program. Exit status: 0, or another one and a line on standard output or standard error
+// that says why.
 
 #include <cerrno>
 #include <csignal>
@@ -31,8 +32,10 @@
 
 namespace {
 
-// Clocks without any activity before the board's own clock stops: longer than from power-on to its first sign of life.
-constexpr std::uint64_t kQuiet = 20000;
+// Clocks without any activity before the board's own clock stops: longer than from power-on to its first sign of life
+// (15 us of an iCE40's PLL, 4 us of a flash).
+constexpr std::uint64_t kQuiet = 8192;
+constexpr int kSettle = 2;  // milliseconds in which bytes that a host has written reach us
 constexpr unsigned kLook = 256;  // clocks between two looks at the host while the line is idle
 constexpr std::size_t kChunk = 512;  // bytes taken from the host at once, as a serial chip's buffer does
 
@@ -198,13 +201,15 @@ int main(int argc, char** argv) {
     Receiver receiver(bit);
     std::string commands;
     std::uint64_t quiet = 0;
+    bool settling = false;
     unsigned until_look = 0;
     power->tick(true);  // a model that refuses its parameters ends the program here
     std::printf("port %s\n", host.name().c_str());
     std::fflush(stdout);
     for (;;) {
         if (!sender.busy() && host.received().empty() && until_look == 0) {
-            if (!host.look(quiet < kQuiet ? 0 : -1, false, commands)) return 0;
+            const bool still = quiet >= kQuiet, last_look = still && settling;
+            if (!host.look(last_look ? kSettle : still ? -1 : 0, false, commands)) return 0;
             until_look = kLook;
             for (std::size_t end; (end = commands.find('\n')) != std::string::npos; commands.erase(0, end + 1)) {
                 const std::string command = commands.substr(0, end);
@@ -217,9 +222,18 @@ int main(int argc, char** argv) {
                     quiet = 0;
                     std::printf("cycled\n");
                 }
+                if (command == "settle") settling = true;
                 std::fflush(stdout);
             }
-            if (quiet >= kQuiet && host.received().empty()) continue;
+            if (quiet >= kQuiet && host.received().empty()) {
+                if (last_look) {
+                    settling = false;
+                    std::printf("settled\n");
+                    std::fflush(stdout);
+                }
+                until_look = 0;
+                continue;
+            }
         }
         if (until_look) until_look--;
         if (!sender.busy() && !host.received().empty()) {
