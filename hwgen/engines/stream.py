@@ -12,12 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hwgen.hw.counters import LoopNest
 from hwgen.hw.fifo import StreamFifo
 from hwgen.hw.fork import Fork
+from hwgen.hw.profile import STATES, WORD_BITS, Profile, Watched
 from hwgen.hw.stream import lanes_stream
 from hwgen.hw.width import WidthConverter
 from hwgen.ir.graph import Graph
@@ -71,9 +73,13 @@ class StreamCore(wiring.Component):
     """i: the input tensor's stream. o: the output tensor's. With `taps`, each layer's transfers as well.
 
     Payloads are `lanes` consecutive channels, channel 0 lowest, in the order H, W, C; frames back to back.
+
+    profile: count what each unit does during a frame (`hwgen.hw.profile`), in the order of plan.units; ports
+    `profile_index`, `profile_word`. It is right for frames that do not follow each other until the one before
+    has come out. profile_words: of them.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, taps: bool = False) -> None:
+    def __init__(self, graph: Graph, plan: Plan, taps: bool = False, profile: bool = False) -> None:
         check(graph)
         self.graph, self.plan, self.target = graph, plan, plan.target
         (source,), (sink,) = graph.inputs, graph.outputs
@@ -94,6 +100,9 @@ class StreamCore(wiring.Component):
                 width = graph.tensors[tap.tensor].range.width * tap.lanes
                 ports |= {f"tap_{index}_valid": Out(1), f"tap_{index}_payload": Out(width)}
                 self.taps.append(tap)
+        self.profile_words = len(STATES) * len(plan.units) if profile else 0
+        if profile:
+            ports |= {"profile_index": In(range(self.profile_words)), "profile_word": Out(WORD_BITS)}
         super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
@@ -102,6 +111,7 @@ class StreamCore(wiring.Component):
         streams: dict[str, tuple[stream.Interface, int]] = {}  # tensor -> its stream and lanes
         streams[self.input_tensor.name] = wiring.flipped(self.i), self.input_lanes
         readers = self._readers()
+        watched = []
         self._fork(m, self.input_tensor.name, streams, readers)
         for node in graph.nodes:
             if node.kind == "reshape":
@@ -110,6 +120,8 @@ class StreamCore(wiring.Component):
             component = builders()[node.kind](node, graph.node_inputs(node), unit.folding, unit.target)
             name = self.unit_names[node.name]
             m.submodules[name] = component
+            beats = graph.tensors[node.output].size // unit.folding.lanes
+            watched.append(Watched(component, unit.cycles, beats))
             for position, tensor in enumerate(node.inputs):
                 port = component.i if len(node.inputs) == 1 else getattr(component, "ab"[position])
                 self._join(m, node, position, tensor, port, streams)
@@ -120,7 +132,22 @@ class StreamCore(wiring.Component):
         wiring.connect(
             m, streams[f"{last}#output" if f"{last}#output" in streams else last][0], wiring.flipped(self.o)
         )
+        if self.profile_words:
+            self._profile(m, watched)
         return m
+
+    def _profile(self, m: Module, watched: list[Watched]) -> None:
+        """Counts from a frame's first input beat to its last output beat."""
+        m.submodules.profile = profile = Profile(watched)
+        begins, ends = self.i.valid & self.i.ready, self.o.valid & self.o.ready
+        beats = LoopNest(m, [self.output_tensor.size // self.output_lanes], ends, "profile")
+        within = Signal(name="profile_within")
+        m.d.sync += within.eq((within | begins) & ~(ends & beats.ends))
+        m.d.comb += [
+            profile.counting.eq(within | begins),
+            profile.index.eq(self.profile_index),
+            self.profile_word.eq(profile.word),
+        ]
 
     def _readers(self) -> dict[str, list[str]]:
         """Who reads each stream: `node#position`, or `output`."""

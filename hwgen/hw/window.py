@@ -19,6 +19,20 @@ from hwgen.numeric.ranges import Range
 from hwgen.targets import GENERIC, Target
 
 
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a buffered window's reading side does, for `hwgen.hw.profile`.
+
+    busy: it issues a word. armed: the next group is allowed. ready: output rows that have arrived and are not
+    begun. opens_row: the next group begins one.
+    """
+
+    busy: Signal
+    armed: Signal
+    ready: Signal
+    opens_row: Signal
+
+
 @dataclass(frozen=True)
 class _Loop:
     """One loop of the read order: its iterations and what one of them adds to (address, y, x)."""
@@ -97,6 +111,15 @@ class WindowBuffer(wiring.Component):
         width = value.width * lanes
         self.target = target
         self.memory = Ram(width=width, depth=self.depth, form=ram, target=target) if self.depth else None
+        self.reading: Reading | None = None
+        if self.memory:
+            rows = range(self.geometry.max_rows_ready + 1)
+            self.reading = Reading(
+                busy=Signal(name="busy"),
+                armed=Signal(name="armed"),
+                ready=Signal(rows, init=self.geometry.granted_at_start, name="ready"),
+                opens_row=Signal(init=1, name="opens_row"),
+            )
         super().__init__(
             {
                 "i": In(lanes_stream(value, lanes)),
@@ -118,8 +141,8 @@ class WindowBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if self.memory:
-            self._buffered(m, self.memory)
+        if self.memory and self.reading:
+            self._buffered(m, self.memory, self.reading)
         else:
             self._pass_through(m)
         return m
@@ -142,16 +165,15 @@ class WindowBuffer(wiring.Component):
             self.o.last.eq(loop.ends),
         ]
 
-    def _buffered(self, m: Module, ram: Ram) -> None:
+    def _buffered(self, m: Module, ram: Ram, reading: Reading) -> None:
         geometry = self.geometry
         m.submodules.memory = ram
         freed = Signal(range(max(b - a for a, b in zip(geometry.freed, geometry.freed[1:])) + 1))
         granted = Signal(range(max(geometry.grants) + 1))
-        armed = Signal()
         take = Signal()
         self._writer(m, ram, freed, granted)
-        self._scheduler(m, granted, armed, take)
-        self._reader(m, ram, armed, take, freed)
+        self._scheduler(m, reading, granted, take)
+        self._reader(m, ram, reading, take, freed)
 
     def _writer(self, m: Module, ram: Ram, freed: Signal, granted: Signal) -> None:
         """Stores words while the row's slot is free; tells how many output rows each row completes."""
@@ -179,12 +201,11 @@ class WindowBuffer(wiring.Component):
             granted.eq(Mux(row_end, _lookup(m, loop.remaining[1], rows, "grant"), 0)),
         ]
 
-    def _scheduler(self, m: Module, granted: Signal, armed: Signal, take: Signal) -> None:
+    def _scheduler(self, m: Module, reading: Reading, granted: Signal, take: Signal) -> None:
         """Allows the next group ahead of time, as soon as its row is there and the consumer permits."""
         geometry = self.geometry
-        ready = Signal(range(geometry.max_rows_ready + 1), init=geometry.granted_at_start)
+        ready, opens_row, armed = reading.ready, reading.opens_row, reading.armed
         arm = Signal()
-        opens_row = Signal(init=1)
         loop = LoopNest(m, [geometry.groups_per_row], arm, "group")
         m.d.comb += arm.eq(self.permit & (~opens_row | (ready != 0)) & (~armed | take))
         with m.If(arm):
@@ -213,7 +234,7 @@ class WindowBuffer(wiring.Component):
             return _merged([channels, *taps]), _merged([again, across]), _merged([down]), images
         return _merged(taps), _merged([channels, across]), _merged([down]), images
 
-    def _reader(self, m: Module, ram: Ram, armed: Signal, take: Signal, freed: Signal) -> None:
+    def _reader(self, m: Module, ram: Ram, reading: Reading, take: Signal, freed: Signal) -> None:
         """Issues a word a clock: counters, then one adder for the address, then the memory."""
         geometry = self.geometry
         frees = tuple(b - a for a, b in zip(geometry.freed, geometry.freed[1:]))
@@ -223,7 +244,7 @@ class WindowBuffer(wiring.Component):
             images, outer = outer[0], []
         loops = [*inner, *middle, *outer]
 
-        busy = Signal()
+        busy, armed = reading.busy, reading.armed
         first = Signal(init=1)
         loop = LoopNest(m, [x.count for x in loops], busy, "read")
         group_end = all_of(loop.last[: len(inner)])

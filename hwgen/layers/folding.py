@@ -5,7 +5,8 @@ A plug-in ``layers/<kind>/estimate.py`` has the functions
     foldings(node, inputs)                  -> list[Folding]   all that make sense, without a product form
     products(node, folding, target)         -> list[str]       product forms to choose from ("" if none)
     multipliers(node, inputs, folding)      -> int             products a clock (layers with weights)
-    interval(node, inputs, folding)         -> int             clocks per output pixel
+    interval(node, inputs, folding)         -> int             clocks per output pixel, rounded up
+    work(node, inputs, folding)             -> int             clocks of an inference, where interval rounds
     cost(node, inputs, folding, target)     -> Resources       of the layer's unit
     stage(node, inputs, folding)            -> Stage           its part in the token schedule
 

@@ -34,6 +34,11 @@ def interval(window: Window, x: Tensor, folding: Folding) -> int:
     return ceil(shape.cycles / (shape.out_size[0] * shape.out_size[1]))
 
 
+def work(window: Window, x: Tensor, folding: Folding) -> int:
+    """Clocks an inference."""
+    return geometry(window, x, folding).cycles
+
+
 def stage(window: Window, x: Tensor, folding: Folding) -> Stage:
     """Rows of the window, one pixel every interval."""
     words = window.kernel[0] * window.kernel[1]

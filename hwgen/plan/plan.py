@@ -90,8 +90,7 @@ def finish(graph: Graph, foldings: dict[str, Folding], targets: dict[str, Target
         if node.kind == "reshape":
             continue
         folding = foldings[node.name]
-        pixels = graph.tensors[node.output].shape[0] * graph.tensors[node.output].shape[1]
-        cycles = pixels * ask(node, graph, "interval", folding)
+        cycles = _cycles(node, graph, folding)
         multipliers = ask(node, graph, "multipliers", folding) if node.weight_count() else 0
         own = targets[node.name]
         units[node.name] = Unit(node, folding, own, cycles, multipliers, cost_of(node, graph, folding, own))
@@ -106,6 +105,16 @@ def finish(graph: Graph, foldings: dict[str, Folding], targets: dict[str, Target
                 words = -(-graph.tensors[tensor].shape[2] // foldings[node.name].simd)
                 fifo[node.name, tensor] = (held + slack) * words
     return Plan(units, target, fifo, timing, input_lanes)
+
+
+def _cycles(node: Node, graph: Graph, folding: Folding) -> int:
+    """Clocks of work an inference."""
+    if hasattr(estimates()[node.kind], "work"):
+        exact: int = ask(node, graph, "work", folding)
+        return exact
+    height, width, _ = graph.tensors[node.output].shape
+    pixels: int = height * width * ask(node, graph, "interval", folding)
+    return pixels
 
 
 def _matched(graph: Graph, foldings: dict[str, Folding]) -> dict[str, Folding]:

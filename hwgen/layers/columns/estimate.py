@@ -28,6 +28,12 @@ def interval(node: Columns, inputs: list[Tensor], folding: Folding) -> int:
     return ceil(columns / ((columns - node.width) // node.stride + 1))
 
 
+def work(node: Columns, inputs: list[Tensor], folding: Folding) -> int:
+    """Clocks an inference: one an input pixel."""
+    height, columns, _ = inputs[0].shape
+    return height * columns
+
+
 def cost(node: Columns, inputs: list[Tensor], folding: Folding, target: Target) -> Resources:
     """Pixels held and the output's register."""
     bits = inputs[0].range.width * inputs[0].shape[2]

@@ -49,7 +49,7 @@ def interval(node: Conv, inputs: list[Tensor], folding: Folding) -> int:
     return weighted_unit.interval(geometry(node, inputs[0], folding))
 
 
-def cycles(node: Conv, inputs: list[Tensor], folding: Folding) -> int:
+def work(node: Conv, inputs: list[Tensor], folding: Folding) -> int:
     """Clocks an inference."""
     return geometry(node, inputs[0], folding).cycles
 

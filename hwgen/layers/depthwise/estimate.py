@@ -42,7 +42,7 @@ def interval(node: Depthwise, inputs: list[Tensor], folding: Folding) -> int:
     return weighted_unit.interval(geometry(node, inputs[0], folding))
 
 
-def cycles(node: Depthwise, inputs: list[Tensor], folding: Folding) -> int:
+def work(node: Depthwise, inputs: list[Tensor], folding: Folding) -> int:
     """Clocks an inference."""
     return geometry(node, inputs[0], folding).cycles
 

@@ -26,6 +26,11 @@ def interval(node: MaxPool, inputs: list[Tensor], folding: Folding) -> int:
     return pooling.interval(node.window, inputs[0], folding)
 
 
+def work(node: MaxPool, inputs: list[Tensor], folding: Folding) -> int:
+    """Clocks an inference."""
+    return pooling.work(node.window, inputs[0], folding)
+
+
 def cost(node: MaxPool, inputs: list[Tensor], folding: Folding, target: Target) -> Resources:
     """Window, a comparator and a multiplexer a lane, queue."""
     (x,) = inputs

@@ -32,6 +32,14 @@ def interval(node: SumPool, inputs: list[Tensor], folding: Folding) -> int:
     return pooling.interval(node.window, x, folding)
 
 
+def work(node: SumPool, inputs: list[Tensor], folding: Folding) -> int:
+    """Clocks an inference."""
+    (x,) = inputs
+    if pooling.is_global(node.window, x):
+        return pooling.global_interval(x, folding)
+    return pooling.work(node.window, x, folding)
+
+
 def cost(node: SumPool, inputs: list[Tensor], folding: Folding, target: Target) -> Resources:
     """Window or totals, an adder a lane, activation, queue."""
     (x,) = inputs
