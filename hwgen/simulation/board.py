@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from hwgen.emit.board_frame import BoardFrame
 from hwgen.emit.board_top import to_verilog
@@ -18,13 +18,23 @@ from hwgen.support.progress import Progress
 
 BIT = 8  # clocks of a bit on the simulated line: few, for most clocks would only wait for it
 IDLE = 50_000  # clocks of the device's idle time: a tenth of a second, in which a host surely goes on
+_SLACK = 4  # the simulator may be as many times slower than it was: other programs run, too
+
+
+class Pace(NamedTuple):
+    """Arguments of `hwgen.Device`, which waits in seconds, for a simulated board's slowness."""
+
+    baud: float
+    timeout: float
 
 
 class SimulatedDesign(Protocol):
     """What `SimulatedBoard` needs of a design (`hwgen.design.Design`)."""
 
     folder: Path
-    progress: Progress
+
+    @property
+    def progress(self) -> Progress: ...
 
     @property
     def name(self) -> str: ...
@@ -56,6 +66,7 @@ class SimulatedBoard:
         self.design, self.idle, self.seed = design, idle, seed
         self.clock_hz = design.top().clock_hz
         self.baud = self.clock_hz / BIT if baud is None else baud
+        self.bit = divisor(self.clock_hz, self.baud)
         self.folder = Path(design.folder) / "simulation"
         self._argv: list[str] = []
         self._process: SimulatorProcess | None = None
@@ -69,7 +80,7 @@ class SimulatedBoard:
         program, anew = build(to_verilog(top), around, self.folder, progress=design.progress)
         if design.image is not None:
             write_atomic(self.folder / shell.IMAGE_FILE, shell.flash_text(design.image))
-        self._argv = [str(program), *shell.arguments(top, divisor(self.clock_hz, self.baud), self.seed)]
+        self._argv = [str(program), *shell.arguments(top, self.bit, self.seed)]
         return anew
 
     def __enter__(self) -> Self:
@@ -99,6 +110,11 @@ class SimulatedBoard:
         """Speed of the simulation so far, by processor time."""
         clocks, seconds = self._running.command("clocks", "clocks")
         return int(clocks) / max(float(seconds), 1e-6)
+
+    def pace(self, clocks: int = 0) -> Pace:
+        """How a host has to wait for this board. clocks: planned for an inference."""
+        speed = self.clocks_per_second() / _SLACK
+        return Pace(speed / self.bit, 1 + _SLACK * (clocks + self.idle) / speed)
 
     def power_cycle(self) -> None:
         """Switch the board off and on again, whatever is under way; the port stays."""
