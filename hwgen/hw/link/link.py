@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from amaranth.hdl import Module, Signal
+import numpy as np
+from amaranth.hdl import C, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.hw.link.buffer import InputBuffer, OutputBuffer, beats_of, bytes_per_beat
 from hwgen.hw.link.endpoint import Endpoint
+from hwgen.hw.product.form import bits_of
+from hwgen.hw.rom import Rom
 from hwgen.runtime.link import ID_BYTES, MAX_LENGTH, Engine, Identity
 from hwgen.support.errors import UsageError
+from hwgen.targets import Target
 
 #: An identity that says nothing; what the link knows itself is filled in.
 NOBODY = Identity(Engine.STREAM, (0, 0, 0), clock=0, design_id=0, inputs=0, outputs=0, board="")
@@ -30,8 +34,9 @@ class Link(wiring.Component):
 
     to_core, from_core: payload layouts of the core's ports. inputs, outputs: elements of one tensor.
     about: what IDENTIFY returns; inputs and outputs are filled in. clocks_per_bit: of the UART. idle_clocks:
-    a longer pause within a frame ends it. UsageError: a tensor that is no whole number of beats or does not
-    fit a frame.
+    a longer pause within a frame ends it. exchanged: family of the block RAM that holds the design id, whose
+    content is another one's later; None: it is a constant. UsageError: a tensor that is no whole number of
+    beats or does not fit a frame.
 
     Nothing reaches the core before the whole request has arrived with a good CRC. The core's output
     stream is stalled except while its answer to a request is being collected. With about.queue 2 the next
@@ -48,7 +53,9 @@ class Link(wiring.Component):
         outputs: int,
         clocks_per_bit: int,
         idle_clocks: int,
+        exchanged: Target | None = None,
     ) -> None:
+        self.exchanged = exchanged
         self.to_core, self.from_core, self.inputs, self.outputs = to_core, from_core, inputs, outputs
         self.input_bytes = beats_of(to_core, inputs) * bytes_per_beat(to_core)
         self.output_bytes = beats_of(from_core, outputs) * bytes_per_beat(from_core)
@@ -82,6 +89,11 @@ class Link(wiring.Component):
         m = Module()
         m.submodules.endpoint = endpoint = self.endpoint
         m.submodules.input = source = InputBuffer(self.to_core, self.inputs, self.about.queue)
+        design_id: Value = C(self.about.design_id, 8 * ID_BYTES)
+        if self.exchanged is not None:
+            word = bits_of(np.array([self.about.design_id]), 8 * ID_BYTES)
+            m.submodules.design_id = held = Rom(word, form="exchange", target=self.exchanged)
+            design_id = held.data
         computing = Signal()
         m.submodules.output = sink = OutputBuffer(self.from_core, self.outputs)
         wiring.connect(m, wiring.flipped(self.o), source.o)
@@ -91,7 +103,7 @@ class Link(wiring.Component):
             self.tx.eq(endpoint.tx),
             endpoint.inputs.eq(self.input_bytes),
             endpoint.outputs.eq(self.output_bytes),
-            endpoint.design_id.eq(self.about.design_id),
+            endpoint.design_id.eq(design_id),
             source.data.eq(endpoint.o.payload),
             source.write.eq(endpoint.o.valid),
             source.rewind.eq(endpoint.rewind),

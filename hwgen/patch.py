@@ -1,0 +1,117 @@
+"""Retrained weights into a finished design: the bitstream's block RAMs, or the image in the board's flash.
+
+The hardware stays as it was routed. Everything is checked before the build folder is changed: that the model
+is of the same architecture and fits the hardware, that the RTLIL of its board top is the built one's but for
+the contents of block RAMs, and that the routed configuration holds what was built. The build folder is then
+the new model's, without a certificate until it is verified.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from hwgen import pipeline, report
+from hwgen.design import RECORD, Design
+from hwgen.emit import board_top
+from hwgen.flow import patch as blocks
+from hwgen.flow import pnr
+from hwgen.flow.placement import PLACEMENT
+from hwgen.support.errors import UnsupportedError, UsageError
+from hwgen.support.files import write_atomic
+from hwgen.support.progress import Progress, silent
+from hwgen.systolic import SystolicDesign
+
+_WORK = "patch"
+
+
+def patch(
+    folder: str | Path, model: str | Path, *, verify: int | None = None, progress: Progress = silent
+) -> dict[str, Any]:
+    """Put the weights of `model` into the build folder's bitstream or image.
+
+    verify: simulate the patched design with so many random inputs, for a certificate. Returns the report,
+    with `patch`: the file, the block RAMs, how many changed, seconds. UsageError: no bitstream, or one that
+    cannot be patched. UnsupportedError: `model` is another architecture, or does not fit the hardware.
+    """
+    started, folder, model = time.monotonic(), Path(folder), Path(model)
+    work = folder / _WORK
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        design = pipeline.reopen(folder, model=_staged(folder, model, work), progress=progress)
+        built = report.read(folder)
+        if not built.get("bitstream"):
+            raise UsageError("no bitstream here", where=str(folder), hint="run `hwgen build` first")
+        if isinstance(design, SystolicDesign):
+            facts = _image(design)
+        else:
+            facts = _bitstream(design, work, progress)
+        (folder / "certificate.json").unlink(missing_ok=True)
+        result = design.patched(built)
+        facts |= {"model": model.name, "seconds": round(time.monotonic() - started, 1)}
+        if verify is not None:
+            reopened = pipeline.reopen(folder, progress=progress)
+            result = reopened.verify(samples=verify)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return {**result, "patch": facts}
+
+
+def _staged(folder: Path, model: Path, work: Path) -> Path:
+    """The model under the name of the one that it replaces: names of files and modules stay."""
+    try:
+        name = json.loads((folder / RECORD).read_text())["model"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError("is no build folder", where=str(folder), hint="run `hwgen build` first") from error
+    if "".join(Path(name).suffixes[-2:]).lower() not in model.name.lower():
+        raise UsageError(f"is not of the kind of {name}, which was built", where=str(model))
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(model, work / name)
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(model)) from error
+    return work / name
+
+
+def _image(design: SystolicDesign) -> dict[str, Any]:
+    """The systolic engine's weights are in the image that `generate` writes."""
+    source = design.folder / "rtl" / f"{design.name}.v"
+    if not source.exists() or source.read_text() != design.verilog:
+        raise UsageError(
+            "the array is not the one that was built", where=str(design.folder), hint="build again"
+        )
+    return {"blocks": 0, "changed": 0, "image_bytes": len(design.image or b"")}
+
+
+def _bitstream(design: Design, work: Path, progress: Progress) -> dict[str, Any]:
+    """The block RAMs of a stream design; the folder's files are replaced when all is done."""
+    made, family = design.folder / "pnr", design.board.toolchain
+    progress("comparing the hardware", None)
+    text = board_top.to_rtlil(design.top())
+    old, new = (blocks.read(each, board_top.TOP) for each in ((made / "top.il").read_text(), text))
+    module = blocks.difference(old, new)
+    if module is not None:
+        place = module.removeprefix(f"{board_top.TOP}.").split(".")
+        raise UnsupportedError(
+            [f"{design.place(place)}: its hardware depends on more than weights that can be exchanged"],
+            where=design.net.name, hint="build it (or was this built with another version of hwgen?)",
+        )  # fmt: skip
+    sections = json.loads((made / PLACEMENT).read_text())["exchanged"]
+    config = work / family.config
+    write_atomic(config, blocks.filled((made / family.config).read_text(), sections, old, new))
+    packed = pnr.pack(config, work, family, progress=progress)
+    write_atomic(made / "top.il", text)
+    bitstream = (design.folder / family.bitstream).with_stem(design.name)
+    for source, target in (
+        (config, made / family.config),
+        (packed, made / family.bitstream),
+        (packed, bitstream),
+    ):
+        temporary = target.with_suffix(".tmp")
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    changed = sum(old.contents[name] != content for name, content in new.contents.items())
+    return {"blocks": len(new.contents), "changed": changed}
