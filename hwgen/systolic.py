@@ -231,7 +231,7 @@ class SystolicDesign(Design):
                     "macs": node.macs(graph.node_inputs(node)),
                     "folding": f"{self.array.rows}x{self.array.columns}",
                     "cycles": busy[node.name],
-                    **report.weight_facts(node),
+                    **report.weight_facts(node, "dsp", stored=8),
                     "resources": dict.fromkeys(report.RESOURCES, 0),
                 }
             )

@@ -111,8 +111,9 @@ def ticks(end: float, unit: str) -> list[tuple[str, float]]:
     """Round numbers from 0 to `end`, some five of them, with their places."""
     step = next(s * 10**k for k in range(-2, 12) for s in (1, 2, 5) if s * 10**k * 6 >= end)
     count = int(end / step + 1e-9)
-    return [(f"{k * step:,g}" + (f" {unit}" if k == count else ""), round(k * step * WIDTH / end, 1))
-            for k in range(count + 1)]  # fmt: skip
+    texts = [f"{k * step:,.0f}" if step >= 1 else f"{k * step:g}" for k in range(count + 1)]
+    texts[-1] += f" {unit}"
+    return [(text, round(k * step * WIDTH / end, 1)) for k, text in enumerate(texts)]
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from hwgen.weights.code import CODES
 _WORK = {Run: "run", Take: "take", Give: "give", Fill: "fill"}
 
 
-def weight_facts(node: Node, product: str = "") -> dict[str, Any]:
+def weight_facts(node: Node, product: str = "", *, stored: int = 0) -> dict[str, Any]:
     """Code of a layer's weights: of those that hold its values and serve the product form (if one is named),
-    the one of the fewest bits."""
+    the one of the fewest bits. stored: bits that the hardware keeps of each weight, if more."""
     weights = getattr(node, "weights", None)
     if weights is None or not np.size(weights):
         return {}
@@ -31,7 +31,7 @@ def weight_facts(node: Node, product: str = "") -> dict[str, Any]:
     if not suited:
         return {"weight_levels": len(levels)}
     best = min((code(levels) for code in suited), key=lambda code: (code.bits, code.name))
-    return {"weight_code": best.name, "weight_bits": best.bits, "weight_levels": len(levels)}
+    return {"weight_code": best.name, "weight_bits": max(best.bits, stored), "weight_levels": len(levels)}
 
 
 def path_steps(path: Sequence[PathStep], place: Callable[[Sequence[str]], str]) -> list[dict[str, Any]]:

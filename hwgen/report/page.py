@@ -202,5 +202,6 @@ def _percent(share: float) -> str:
 
 
 def _ellipsis(text: str, length: int) -> str:
-    """The text, or its beginning and an ellipsis where it is too long."""
-    return text if len(text) <= length else text[: length - 1] + "…"
+    """The text, or its beginning and end around an ellipsis where it is too long."""
+    tail = (length - 1) * 2 // 5
+    return text if len(text) <= length else f"{text[: length - 1 - tail]}…{text[-tail:]}"

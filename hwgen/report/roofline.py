@@ -1,5 +1,9 @@
 """The roofline: what limits each layer, its multipliers or the bytes that it needs (Williams, Waterman,
-Patterson, "Roofline", CACM 2009), in MACs a clock over MACs a byte, both logarithmic."""
+Patterson, "Roofline", CACM 2009), in MACs a clock over MACs a byte, both logarithmic.
+
+A layer's bytes are its weights, inputs and outputs, the network's its inputs and outputs; where weights are
+loaded in every inference, the weights alone: what else a layer needs is on the chip.
+"""
 
 from __future__ import annotations
 
@@ -80,31 +84,35 @@ class _Axis:
 def roofline(facts: Facts, layers: Sequence[Layer], family: str) -> Roofline | None:
     """The plot; None where no layer multiplies."""
     report = facts.report
-    working = [each for each in layers if each.macs and each.cycles and each.traffic]
+    loads = [row for row in report.get("timeline", []) if row[0] == "load"]
+    moved = {
+        each.number: each.weights * each.bits / 8 if loads else each.traffic for each in layers if each.macs
+    }
+    working = [each for each in layers if each.cycles and moved.get(each.number)]
     if not working:
         return None
     interval, clock = report["initiation_interval"], report["clock_mhz"] * 1e6
     baud = float(facts.design.get("baud", BAUD))
     across = sum(size_bytes(port["shape"], port["range"]) for port in facts.manifest.get("ports", []))
     link = baud / 10 / clock
-    loads = [row for row in report.get("timeline", []) if row[0] == "load"]
     loaded = report.get("load_bytes_per_clock", 0) if loads else 0
     peak = report.get("multipliers") or sum(each.peak for each in layers if each.hardware)
     whole = sum(each.macs for each in working)
-    outside = across + loaded * sum(clocks for *_, clocks in loads)
-    limits = [("UART link", link), *([("flash, weights", loaded)] if loaded else [])]
+    outside = loaded * sum(clocks for *_, clocks in loads) or across
+    limits = [("flash", loaded)] if loaded else [("UART link", link)]
     memories = {key: report["resources"].get(key, {}).get("used", 0) for key in ("bram", "spram")}
     inside = memories["bram"] * _PORT_BYTES.get(family, 2.0) + memories["spram"] * _SPRAM_BYTES
-    if inside:
+    if inside and not loads:
         limits.append(("block RAM", inside))
-    places = [(each.macs / each.traffic, each.macs_clock) for each in working]
+    places = [(each.macs / moved[each.number], each.macs_clock) for each in working]
     if outside:
         places.append((whole / outside, whole / interval))
     x = _Axis(min(p[0] for p in places) / 1.5, max(p[0] for p in places) * 1.5, WIDTH)
     y = _Axis(min(p[1] for p in places) / 2, max(peak, *(p[1] for p in places)) * 1.5, HEIGHT)
 
     def point(number: int, name: str, colour: str, place: tuple[float, float], top: int) -> Point:
-        roof = round(HEIGHT - y(top), 1) if top > place[1] * 1.02 else None
+        own = top > place[1] * 1.02 and not report.get("multipliers")
+        roof = round(HEIGHT - y(top), 1) if own else None
         at = round(x(place[0]), 1), round(HEIGHT - y(place[1]), 1)
         return Point(number, name, colour, *at, roof, *place, top)
 
@@ -131,7 +139,7 @@ def _apart(points: list[Point]) -> list[Point]:
         while any(abs(point.x - p.x) < NEAR and abs(point.y - p.y) < NEAR for p in placed):
             point = replace(point, x=round(point.x + NEAR / 4, 1))
         placed.append(point)
-    return placed
+    return sorted(placed, key=lambda each: -each.number)
 
 
 def _flat(peak: int, y: _Axis) -> Roof | None:

@@ -13,7 +13,7 @@ from hwgen.program.array import UP5K
 from hwgen.program.instructions import End, Load, Wait
 from hwgen.program.timing import Latencies, clocks
 from hwgen.report import path_steps, timeline, weight_facts
-from hwgen.report.charts import WIDTH, pipeline, slow_path, turns
+from hwgen.report.charts import WIDTH, pipeline, slow_path, ticks, turns
 from hwgen.report.folder import gather
 from hwgen.report.layers import layers_of
 
@@ -28,6 +28,24 @@ def test_weight_codes(values: list[int], product: str, code: str, bits: int | No
     facts = weight_facts(node, product)
     assert facts["weight_code"] == code and facts["weight_levels"] == len(values)
     assert bits is None or facts["weight_bits"] == bits
+
+
+def test_weights_of_an_array() -> None:
+    """It keeps every weight in a byte."""
+    facts = weight_facts(SimpleNamespace(weights=np.array([[-3, 1]])), "dsp", stored=8)
+    assert (facts["weight_code"], facts["weight_bits"]) == ("intk", 8)
+
+
+@pytest.mark.parametrize(
+    ("end", "texts"),
+    [(9000, ["0", "2,000", "4,000", "6,000", "8,000 clocks"]),
+     (1_300_000, ["0", "500,000", "1,000,000 clocks"]),
+     (0.7, ["0", "0.2", "0.4", "0.6 clocks"]), (1, ["0", "0.2", "0.4", "0.6", "0.8", "1 clocks"])],
+)  # fmt: skip
+def test_ticks(end: float, texts: list[str]) -> None:
+    found = ticks(end, "clocks")
+    assert [text for text, _ in found] == texts
+    assert found[0][1] == 0 and all(0 <= x <= WIDTH for _, x in found)
 
 
 def test_no_weights() -> None:

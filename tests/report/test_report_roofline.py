@@ -66,7 +66,9 @@ def test_loads_count_as_traffic(build_folder: Callable) -> None:
     plot = roofline(facts, layers_of(facts), "ecp5")
     assert plot.loads and any("flash" in roof.name for roof in plot.roofs)
     whole = next(point for point in plot.points if not point.number)
-    assert whole.intensity == pytest.approx(3 * 9216 / (74 + 1500 * 0.5))
+    assert whole.intensity == pytest.approx(3 * 9216 / (1500 * 0.5))
+    layer = next(point for point in plot.points if point.number == 1)
+    assert layer.intensity == pytest.approx(9216 / 144) and layer.top is None
 
 
 def test_no_multiplications(build_folder: Callable) -> None:
