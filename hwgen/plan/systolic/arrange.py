@@ -16,12 +16,13 @@ from hwgen.layers.reshape.op import Reshape
 from hwgen.layers.staircase.op import Step
 from hwgen.layers.sumpool.op import SumPool
 from hwgen.layers.window import Window
-from hwgen.plan.systolic.concat import Slot, Together, complaint, slots
+from hwgen.plan.systolic.concat import Slot, complaint, slots
+from hwgen.plan.systolic.inner import INSIDE, Raised, Rise, Together
 from hwgen.plan.systolic.layout import Storage, View, offset_of
 from hwgen.program.array import GRANULE, Array
 
 HOST = ("softmax", "argmax")
-ENGINE = (Add, Conv, Depthwise, MaxPool, Pad, Reshape, Step, SumPool, Together)
+ENGINE = (Add, Conv, Depthwise, MaxPool, Pad, Raised, Reshape, Rise, Step, SumPool, Together)
 Report = Callable[[str], None]
 
 
@@ -65,7 +66,7 @@ def arrange(graph: Graph, array: Array, report: Report) -> Arrangement:
     outputs = list(dict.fromkeys(name for name in wanted if name not in hosted))
     result = Arrangement(nodes, tail, outputs)
     for name, tensor in graph.tensors.items():
-        if name not in hosted and offset_of(tensor.range) is None:
+        if name not in hosted and INSIDE not in name and offset_of(tensor.range) is None:
             report(f"{name}: values of {tensor.range} are no bytes")
     for edge in graph.inputs:
         _place_input(graph, edge.tensor, result, array)
@@ -265,7 +266,7 @@ def _alike(result: Arrangement) -> None:
     while changed:
         changed = False
         for node in result.nodes:
-            if isinstance(node, Add):
+            if isinstance(node, Add | Raised):
                 a, b = (result.views[name].storage for name in node.inputs)
                 gap = max(max(s.left, s.right, s.gap) for s in (a, b))
                 for each in (a, b):

@@ -2,7 +2,7 @@
 
 A store writes whole words of `columns` bytes, so what a part's last word spoils has to be written later. A
 part that something else reads as well, that no layer of the engine writes, or that comes too early is
-copied by a `step` that changes nothing; so is a whole that an addition reads and that has gaps.
+copied by a `step` that changes nothing; so is a whole with gaps that an addition reads.
 """
 
 from __future__ import annotations
@@ -22,25 +22,13 @@ from hwgen.layers.maxpool.op import MaxPool
 from hwgen.layers.requantize import table
 from hwgen.layers.staircase.op import Step
 from hwgen.layers.sumpool.op import SumPool
-from hwgen.numeric.ranges import Range
+from hwgen.plan.systolic.inner import INSIDE, Raised, Rise, Together
 from hwgen.program.array import GRANULE, Array
 
 WRITERS = (Conv, Depthwise, MaxPool, Step, SumPool)
 """Layers that can leave room between the pixels that they write."""
-COPY = "#copy"
-"""In a copy's name, behind that of the layer that it is made for."""
-
-
-@dataclass(eq=False, kw_only=True)
-class Together(Node):
-    """A chain of `concat` as one node of many inputs."""
-
-    kind = "concat"
-
-    def infer(self, inputs: list[Tensor]) -> Tensor:
-        lo, hi = min(x.range.lo for x in inputs), max(x.range.hi for x in inputs)
-        channels = sum(x.shape[2] for x in inputs)
-        return Tensor(self.output, (*inputs[0].shape[:2], channels), Range(lo, hi), self.source)
+ADDERS = (Add, Raised, Rise)
+"""Layers whose inputs have to lie without gaps."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +49,7 @@ def separated(graph: Graph, array: Array) -> Graph:
     renamed: dict[str, str] = {}
     for number, node in enumerate(graph.nodes):
         if not isinstance(node, Concat):
-            inputs = [renamed.get(name, name) if isinstance(node, Add) else name for name in node.inputs]
+            inputs = [renamed.get(name, name) if isinstance(node, ADDERS) else name for name in node.inputs]
             nodes.append(replace(node, inputs=tuple(inputs)))
         elif not _inside(node, graph):
             parts = _leaves(node, graph)
@@ -69,7 +57,7 @@ def separated(graph: Graph, array: Array) -> Graph:
             for position, part in enumerate(parts):
                 when = written.get(part, -1)
                 if not _writes(part, graph) or when < before or part in parts[:position]:
-                    nodes.append(_copy(graph.tensors[part], f"{node.name}{COPY}{position}"))
+                    nodes.append(_copy(graph.tensors[part], f"{node.name}{INSIDE}{position}"))
                     part, when = nodes[-1].output, number
                 inputs.append(part)
                 if graph.tensors[parts[position]].shape[2] % array.columns:
@@ -77,10 +65,10 @@ def separated(graph: Graph, array: Array) -> Graph:
             nodes.append(
                 Together(name=node.name, inputs=tuple(inputs), output=node.output, source=node.source)
             )
-            added = any(isinstance(reader, Add) for reader in graph.consumers(node.output))
+            added = any(isinstance(reader, ADDERS) for reader in graph.consumers(node.output))
             widths = [graph.tensors[part].shape[2] for part in parts]
             if added and _pixel(widths, array) != _up(sum(widths), array.columns):
-                nodes.append(_copy(graph.tensors[node.output], f"{node.name}{COPY}"))
+                nodes.append(_copy(graph.tensors[node.output], f"{node.name}{INSIDE}"))
                 renamed[node.output] = nodes[-1].output
     return graph.rebuilt(nodes)
 

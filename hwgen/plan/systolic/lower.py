@@ -28,13 +28,16 @@ from hwgen.layers.window import Window
 from hwgen.numeric.rounding import Ints
 from hwgen.plan.systolic.addition import Weighing, addition, weighing
 from hwgen.plan.systolic.arrange import Arrangement, arrange, flattened
-from hwgen.plan.systolic.concat import COPY, separated
+from hwgen.plan.systolic.concat import separated
 from hwgen.plan.systolic.dense import dense
 from hwgen.plan.systolic.depthwise import depthwise
 from hwgen.plan.systolic.edges import give, take
 from hwgen.plan.systolic.fit import Numbers, Unfit, pooled, weighted
+from hwgen.plan.systolic.inner import INSIDE, Raised, Rise
 from hwgen.plan.systolic.job import Job, TooMuch
 from hwgen.plan.systolic.layout import Place, View
+from hwgen.plan.systolic.maxima import added, pair
+from hwgen.plan.systolic.maxima import numbers as numbers_of
 from hwgen.plan.systolic.memory import Halos, allocate
 from hwgen.plan.systolic.pool import pool
 from hwgen.plan.systolic.reach import Reaches
@@ -106,7 +109,7 @@ class _Lowering:
 
 def lower(graph: Graph, array: Array) -> Lowered:
     """See the module. UnsupportedError lists everything that the array cannot do or hold."""
-    original, graph = graph, separated(flattened(graph), array)
+    original, graph = graph, separated(added(flattened(graph), array), array)
     work = _Lowering(graph, array)
     arrangement = arrange(graph, array, work.problems.append)
     work.stop()
@@ -153,14 +156,13 @@ def _numbers(work: _Lowering, arrangement: Arrangement) -> None:
     for node in arrangement.nodes:
         offsets = tuple(views[name].offset for name in (*node.inputs, node.output))
         if isinstance(node, Conv | Depthwise):
-            pair = offsets[0], offsets[1]
-            work.attempt(node, partial(weighted, node, graph, reaches, array, pair))
+            two = offsets[0], offsets[1]
+            work.attempt(node, partial(weighted, node, graph, reaches, array, two))
+        elif isinstance(node, Rise | Raised):
+            work.attempt(node, partial(numbers_of, node, array))
         elif isinstance(node, SumPool | MaxPool | Step):
-            pair = offsets[0], offsets[1]
-            if isinstance(node, MaxPool) and not array.maximum:
-                work.problems.append(f"{node.name}: the array takes no maxima")
-                continue
-            work.attempt(node, partial(pooled, node, graph, reaches, array, pair))
+            two = offsets[0], offsets[1]
+            work.attempt(node, partial(pooled, node, graph, reaches, array, two))
         elif isinstance(node, Add):
             spans = [reaches.values[name] for name in node.inputs]
             a, b = (np.arange(lo.min(), hi.max() + 1) for lo, hi in spans)
@@ -174,6 +176,11 @@ def _jobs(node: Node, numbers: Numbered, arrangement: Arrangement, array: Array)
     out = arrangement.views[node.output]
     if isinstance(numbers, Weighing):
         return addition(numbers, inputs[0], inputs[1], out, array)
+    if isinstance(node, Rise):
+        (x,), (dy, dx) = inputs, node.shift
+        return pair(numbers, x, dy * x.row + dx * x.pixel, (1, 1), out, array)
+    if isinstance(node, Raised):
+        return pair(numbers, inputs[0], inputs[1].address - inputs[0].address, node.stride, out, array)
     if isinstance(node, Conv):
         return dense(node, numbers, inputs[0], out, array)
     if isinstance(node, Depthwise):
@@ -199,7 +206,7 @@ def _program(
 
     def emit(instructions: list[Instruction], layer: str) -> None:
         for each in instructions:
-            layers[len(program)] = layer.split(COPY)[0]
+            layers[len(program)] = layer.split(INSIDE)[0]
             program.append(each)
 
     def complete(name: str) -> None:

@@ -19,7 +19,7 @@ from hwgen.layers.staircase.op import Step
 from hwgen.layers.sumpool.op import SumPool
 from hwgen.numeric.rounding import Ints
 from hwgen.numeric.staircase import Staircase
-from hwgen.plan.systolic.concat import Together
+from hwgen.plan.systolic.inner import Together
 
 Reach = tuple[Ints, Ints]
 """Lowest and highest value of each channel."""
