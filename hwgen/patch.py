@@ -99,7 +99,7 @@ def _bitstream(design: Design, work: Path, progress: Progress) -> dict[str, Any]
             [f"{design.place(place)}: its hardware depends on more than weights that can be exchanged"],
             where=design.net.name, hint="build it (or was this built with another version of hwgen?)",
         )  # fmt: skip
-    sections = json.loads((made / PLACEMENT).read_text())["exchanged"]
+    sections = blocks.sections(made / PLACEMENT)
     config = work / family.config
     write_atomic(config, blocks.filled((made / family.config).read_text(), sections, old, new))
     packed = pnr.pack(config, work, family, progress=progress)

@@ -11,10 +11,11 @@ this one's with those sections replaced, and only packing is left to do.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
+from pathlib import Path
 
 from hwgen.hw.rom import EXCHANGED
 from hwgen.support.errors import ToolError
@@ -32,18 +33,16 @@ Content = dict[str, int]  # a block RAM's INIT parameters
 
 @dataclass(frozen=True)
 class Source:
-    """RTLIL without the contents that may be exchanged. modules: where each line belongs. contents: by the
-    block's hierarchical name below the top."""
+    """RTLIL without the contents that may be exchanged. modules: the lines of each. contents: by the block's
+    hierarchical name below the top."""
 
-    lines: list[str]
-    modules: list[str]
+    modules: dict[str, list[str]]
     contents: dict[str, Content]
 
 
 def read(rtlil: str, top: str) -> Source:
     """Take RTLIL apart. top: name of the module that is the whole."""
-    lines: list[str] = []
-    modules: list[str] = []
+    modules: dict[str, list[str]] = {}
     cells: dict[str, list[tuple[str, str]]] = {}
     found: dict[tuple[str, str], Content] = {}
     module, block = "", None
@@ -60,8 +59,7 @@ def read(rtlil: str, top: str) -> Source:
         elif block is not None and text.startswith("parameter \\INIT") and (match := _INIT.match(text)):
             block[match[1]] = int(match[3], 2)
             continue
-        lines.append(text)
-        modules.append(module)
+        modules.setdefault(module, []).append(text)
 
     def walk(module: str, path: str) -> Iterator[tuple[str, Content]]:
         for kind, name in cells.get(module, []):
@@ -70,21 +68,32 @@ def read(rtlil: str, top: str) -> Source:
             elif kind in cells:
                 yield from walk(kind, f"{path}{name}.")
 
-    return Source(lines, modules, dict(walk(top, "")))
+    return Source(modules, dict(walk(top, "")))
 
 
 def difference(old: Source, new: Source) -> str | None:
-    """The first module in which they differ in more than contents; None if in none."""
-    for at, (a, b) in enumerate(zip_longest(old.lines, new.lines)):
-        if a != b:
-            return (old.modules if at < len(old.modules) else new.modules)[at]
-    return None
+    """The deepest module in which they differ in more than contents; None if in none."""
+    names = [
+        name for name in {**old.modules, **new.modules} if old.modules.get(name) != new.modules.get(name)
+    ]
+    return max(names, key=lambda name: name.count("."), default=None)
+
+
+def sections(placement: Path) -> dict[str, str]:
+    """Where the configuration has each block, from placement.json; ToolError if that does not tell."""
+    try:
+        found: dict[str, str] = json.loads(placement.read_text())["exchanged"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ToolError(
+            "does not tell where block RAMs are", where=str(placement), hint="build again"
+        ) from error
+    return found
 
 
 def filled(config: str, sections: Mapping[str, str], old: Source, new: Source) -> str:
     """nextpnr's configuration of the design `old` with the contents of `new`.
 
-    sections: where the placer put each block (`placement.exchanged`). ToolError where the configuration does
+    sections: where it has each block. ToolError where the configuration does
     not hold what `old` says, so that nothing is ever written to a wrong place.
     """
     missing = sorted(set(new.contents) - set(sections))
