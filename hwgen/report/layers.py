@@ -26,8 +26,8 @@ class Layer:
     """number: from 1. unit: its name in the hardware. inputs: numbers of the layers that it reads, INPUT for
     the model's input. code, bits: of its weights, "" and 0 where it has none. cycles: clocks of work of an
     inference; share: of the interval. macs_clock: while it works. peak: multipliers. traffic: bytes of
-    weights, inputs and outputs. stalls: measured, or None. begins, ends: clocks of the first inference.
-    hardware: False for what the host computes.
+    weights, inputs and outputs. stalls: measured, expected: as predicted, or None. begins, ends: clocks of
+    the first inference. hardware: False for what the host computes.
     """
 
     number: int
@@ -49,6 +49,7 @@ class Layer:
     traffic: float
     resources: Mapping[str, int]
     stalls: Stalls | None
+    expected: Stalls | None
     begins: int | None
     ends: int | None
     hardware: bool = True
@@ -109,7 +110,8 @@ def layers_of(facts: Facts) -> list[Layer]:
                 peak=entry.get("multipliers") or report.get("multipliers", 0),
                 traffic=_traffic(known, entry, entries, facts.manifest),
                 resources={key: entry.get("resources", {}).get(key, 0) for key in RESOURCES},
-                stalls=_stalls(facts.profile, entry),
+                stalls=_stalls(facts.profile, entry, facts.profile.get("clocks")),
+                expected=_expected(facts.profile, entry),
                 begins=entry.get("begins"),
                 ends=entry.get("ends"),
                 hardware=name not in host,
@@ -160,10 +162,19 @@ def size_bytes(shape: list[int], span: list[int]) -> float:
     return count * bits / 8
 
 
-def _stalls(profile: Mapping[str, Any], entry: Mapping[str, Any]) -> Stalls | None:
-    """Of the profile, as shares of its clocks."""
-    units, clocks = profile.get("units", {}), profile.get("clocks")
+def _stalls(profile: Mapping[str, Any], entry: Mapping[str, Any], clocks: Any) -> Stalls | None:
+    """Of a layer in a profile, as shares of its clocks."""
+    units = profile.get("units", {})
     unit = units.get(entry["name"]) or units.get(entry.get("unit")) if isinstance(units, dict) else None
     if not isinstance(unit, dict) or not clocks:
         return None
     return Stalls(*(min(1.0, unit.get(key, 0) / clocks) for key in ("busy", "input", "output")))
+
+
+def _expected(profile: Mapping[str, Any], entry: Mapping[str, Any]) -> Stalls | None:
+    """Of a layer in a profile's prediction: units of its own, or by layer as they are."""
+    predicted = profile.get("predicted")
+    if not isinstance(predicted, dict):
+        return None
+    units = predicted if "units" in predicted else {"units": predicted}
+    return _stalls(units, entry, predicted.get("clocks") or profile.get("clocks"))

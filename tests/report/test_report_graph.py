@@ -18,7 +18,7 @@ ALL = 5  # columns that it tries
 def layer(number: int, inputs: tuple[int, ...]) -> Layer:
     return Layer(
         number, f"n{number}", "", "conv", "", inputs, (1, 1, 1), None, 0, "", 0, 0, "", 1, 0.0, 0, 0.0, {},
-        None, None, None,
+        None, None, None, None,
     )  # fmt: skip
 
 

@@ -97,6 +97,17 @@ def test_measured_beside_predicted(build_folder: Callable) -> None:
     assert "in 6,000 clocks" in text
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_predicted_stalls(build_folder: Callable, nested: bool) -> None:
+    folder = build_folder()
+    profile = json.loads((folder / "profile.json").read_text())
+    units = {"b": {"busy": 2400, "input": 3000, "output": 600}}
+    profile["predicted"] = {"units": units, "clocks": 6000} if nested else units
+    (folder / "profile.json").write_text(json.dumps(profile))
+    text = " ".join(read(folder).text.split())
+    assert "50%, predicted 40%; waits 30% in, 20% out, predicted 50% and 10%" in text
+
+
 @pytest.mark.parametrize("engine", ["stream", "systolic"])
 @pytest.mark.parametrize(
     "name",
