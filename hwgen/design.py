@@ -51,7 +51,9 @@ class Options:
     """What was asked for, beside model and board; None: the engine's or the chip family's own value.
 
     fps: inferences per second. clock: MHz, or AUTO: the chip family's, until `build` has found the fastest
-    that timing allows. fill: share of the LUTs that may be used. baud: of the link.
+    that timing allows. fill: share of the LUTs that may be used. baud: of the link. patchable: other
+    weights may take the place of these in the finished bitstream (`hwgen.patch`). profile: count what every
+    unit spends its clocks on (`hwgen.profile`).
     """
 
     engine: str = "stream"
@@ -59,6 +61,8 @@ class Options:
     clock: float | str | None = None
     fill: float | None = None
     baud: float = BAUD
+    patchable: bool = False
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,6 +205,11 @@ class Design(ABC):
             "stages": stages,
         }
         return self._report({"exact": exact, **proof.facts})
+
+    def patched(self, built: dict[str, Any]) -> dict[str, Any]:
+        """`generate`, where another design's report has what was measured of this very hardware."""
+        self.generate()
+        return self._report({key: built[key] for key in _ROUTED if key in built})
 
     def build(self, *, seed: int = 1) -> dict[str, Any]:
         """Synthesise, place, route and pack the whole board top; returns the report.
@@ -352,7 +361,8 @@ def _copy(source: Path, target: Path) -> None:
 
 _KINDS = (".tflite", ".onnx", ".onnx.gz")
 _SIMULATED = ("exact", "cycles_per_inference", "initiation_interval")
-_MEASURED = (
-    *_SIMULATED, "clock_mhz", "fmax_mhz", "resources", "layer_resources", "critical_path",
-    "critical_steps", "bitstream", "seed",
+_ROUTED = (
+    "clock_mhz", "fmax_mhz", "resources", "layer_resources", "critical_path", "critical_steps", "bitstream",
+    "seed",
 )  # fmt: skip
+_MEASURED = (*_SIMULATED, *_ROUTED)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from hwgen import report, systolic
+from hwgen.cast import Cast
 from hwgen.design import RECORD, SCHEMA, Design, Options
 from hwgen.emit.verilog import identifier
 from hwgen.engines import stream
@@ -15,6 +16,8 @@ from hwgen.flow import flash as flasher
 from hwgen.flow.board import Board
 from hwgen.frontend.load import load_graph
 from hwgen.net import Net, digest
+from hwgen.passes import patchable as mould
+from hwgen.passes.patchable import Mould
 from hwgen.passes.run import run_passes
 from hwgen.plan.choose import Planner
 from hwgen.runtime.link import BAUD
@@ -43,6 +46,8 @@ def compile(
     out: str | Path | None = None,
     engine: str = "stream",
     baud: float = BAUD,
+    patchable: bool = False,
+    profile: bool = False,
     progress: Progress = silent,
 ) -> Design:
     """Plan a network for a board.
@@ -51,7 +56,9 @@ def compile(
 
     fps: inferences per second wanted; None: as fast as fits. clock: MHz; None: the chip family's; "auto": the
     plan is made for that one, and `build` finds the fastest that timing allows. fill: share of the board's
-    LUTs that may be used. baud: of the link. out: build folder (by default build/<model>-<board>).
+    LUTs that may be used. baud: of the link. patchable: so that `hwgen.patch` puts other weights into the
+    finished bitstream; a systolic engine's are in the flash anyway. profile: with counters for
+    `hwgen.profile`. out: build folder (by default build/<model>-<board>).
     """
     net = net if isinstance(net, Net) else load(net)
     chosen = boards.load(board)
@@ -67,7 +74,7 @@ def compile(
     folder = Path(out) if out is not None else Path("build") / f"{identifier(net.name)}-{board}"
     progress("planning", None)
     plan = systolic.plan if engine == "systolic" else _stream
-    return plan(net, chosen, Options(engine, fps, clock, fill, baud), folder, progress)
+    return plan(net, chosen, Options(engine, fps, clock, fill, baud, patchable, profile), folder, progress)
 
 
 def _stream(net: Net, board: Board, options: Options, folder: Path, progress: Progress) -> Design:
@@ -76,37 +83,56 @@ def _stream(net: Net, board: Board, options: Options, folder: Path, progress: Pr
     graph = run_passes(net.graph)
     stream.check(graph)
     target = target_of(board.family)
+    moulds: list[Mould] = []
+    if options.patchable:
+        # iCE40 has few hard multipliers or none
+        moulds = mould.moulds(graph, target.operand if target.instances else None)
+        graph = mould.run(graph, moulds)
     planner = Planner(graph, target, left_by_link(graph, board.budget, target), fill)
     plan = planner.fastest() if options.fps is None else planner.at_most(int(clock * 1e6 / options.fps))
-    return StreamDesign(net, board, options, clock, folder, progress, graph=graph, plan=plan)
+    cast = Cast.of(graph, plan, moulds) if options.patchable else None
+    return StreamDesign(net, board, options, clock, folder, progress, graph=graph, plan=plan, cast=cast)
 
 
-def reopen(folder: str | Path, *, progress: Progress = silent) -> Design:
+def _recast(net: Net, board: Board, options: Options, folder: Path, progress: Progress) -> Design:
+    """A network in the hardware of the build folder."""
+    clock = options.clock if isinstance(options.clock, float | int) else board.toolchain.clock_mhz
+    cast = Cast.read(folder)
+    graph, plan = cast.fill(run_passes(net.graph), target_of(board.family))
+    return StreamDesign(net, board, options, clock, folder, progress, graph=graph, plan=plan, cast=cast)
+
+
+def reopen(folder: str | Path, *, model: Path | None = None, progress: Progress = silent) -> Design:
     """The design of a build folder, made again from its model and options.
 
-    UsageError: no build folder, or its model is not the one it was made with.
+    model: another file in its place, for the same hardware (`hwgen.patch`). UsageError: no build folder, or
+    its model is not the one it was made with. UnsupportedError: `model` does not fit the hardware.
     """
     folder = Path(folder)
     try:
         record = json.loads((folder / RECORD).read_text())
-        schema, model, sha256 = record.pop("schema"), record.pop("model"), record.pop("sha256")
+        schema, own, sha256 = record.pop("schema"), record.pop("model"), record.pop("sha256")
         runtime, board, clock_mhz = record.pop("runtime"), record.pop("board"), record.pop("clock_mhz")
         options = Options(**record)
-        if schema != SCHEMA or Path(model).name != model:
-            raise ValueError(f"schema {schema}, model {model}")
+        if schema != SCHEMA or Path(own).name != own:
+            raise ValueError(f"schema {schema}, model {own}")
     except FileNotFoundError as error:
         raise UsageError("is no build folder", where=str(folder), hint="run `hwgen build` first") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             f"cannot be understood: {error}", where=str(folder / RECORD), hint="run `hwgen generate` again"
         ) from error
-    net = load(folder / model, runtime)
-    if net.sha256 != sha256:
-        raise UsageError("is not the model that was built", where=str(folder / model), hint="build again")
-    design = compile(
-        net, board, fps=options.fps, clock=options.clock, fill=options.fill, out=folder,
-        engine=options.engine, baud=options.baud, progress=progress,
-    )  # fmt: skip
+    net = load(folder / own if model is None else model, runtime)
+    if model is None and net.sha256 != sha256:
+        raise UsageError("is not the model that was built", where=str(folder / own), hint="build again")
+    if options.engine == "stream" and (model is not None or options.patchable):
+        design = _recast(net, boards.load(board), options, folder, progress)
+    else:
+        design = compile(
+            net, board, fps=options.fps, clock=options.clock, fill=options.fill, out=folder,
+            engine=options.engine, baud=options.baud, patchable=options.patchable,
+            profile=options.profile, progress=progress,
+        )  # fmt: skip
     if options.clock == boards.AUTO:
         design.clock_mhz = float(clock_mhz)  # found by `build`
     return design

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from hwgen import report
+from hwgen.cast import Cast
 from hwgen.design import Design, Proof, Simulation
 from hwgen.emit.axi import axi_stream, write_axi_stream
 from hwgen.emit.board_top import BoardTop
@@ -17,10 +18,11 @@ from hwgen.emit.testbench import write_testbench
 from hwgen.emit.verilog import identifier, to_verilog
 from hwgen.engines import stream
 from hwgen.golden.run import execute
+from hwgen.hw.link.buffer import beat_clocks
 from hwgen.hw.ram import inferred_count
 from hwgen.ir.graph import Graph
 from hwgen.numeric.rounding import Ints
-from hwgen.plan.plan import Plan
+from hwgen.plan.plan import Plan, behind_buffer
 from hwgen.runtime.link import IDLE_SECONDS
 from hwgen.support.files import write_atomic
 from hwgen.targets import Target
@@ -37,10 +39,11 @@ def left_by_link(graph: Graph, budget: Resources, target: Target) -> Resources:
 
 @dataclass(eq=False)
 class StreamDesign(Design):
-    """A network folded onto units; graph: after the passes."""
+    """A network folded onto units; graph: after the passes. cast: of a patchable one."""
 
     graph: Graph = field(kw_only=True)
     plan: Plan = field(kw_only=True)
+    cast: Cast | None = field(default=None, kw_only=True)
     _cores: dict[bool, stream.StreamCore] = field(default_factory=dict, repr=False)
 
     @property
@@ -61,7 +64,7 @@ class StreamDesign(Design):
     def core(self, taps: bool = False) -> stream.StreamCore:
         """The hardware: a component with streams `i` and `o`."""
         if taps not in self._cores:
-            self._cores[taps] = stream.StreamCore(self.graph, self.plan, taps)
+            self._cores[taps] = stream.StreamCore(self.graph, self.plan, taps, self.options.profile)
         return self._cores[taps]
 
     def top(
@@ -76,6 +79,7 @@ class StreamDesign(Design):
             baud=self.options.baud if baud is None else baud,
             idle_seconds=idle_seconds,
             pll=pll,
+            patchable=self.cast is not None,
         )  # fmt: skip
 
     @cached_property
@@ -114,6 +118,8 @@ class StreamDesign(Design):
         facts = self.manifest()
         write_atomic(self.folder / "rtl" / f"{self.name}.v", self.verilog)
         write_axi_stream(self.folder, facts)
+        if self.cast is not None:
+            self.cast.write(self.folder)
         facts.write(self.folder / "manifest.json")
         inputs = self.net.random_inputs(2)
         expected = execute(self.graph, inputs)
@@ -173,7 +179,14 @@ class StreamDesign(Design):
                 }
             )
         cost = plan.cost.as_dict()
+        board = {}
+        if self.options.profile:
+            timing = behind_buffer(self.graph, plan, beat_clocks(self.core().i.payload.shape()))
+            board = {"cycles_on_board": timing.cycles}
+            for layer, unit in zip(layers, plan.units.values(), strict=True):
+                layer["waits"] = list(timing.waits[unit.node.output])
         return {
+            **board,
             "cycles_per_inference": plan.schedule.cycles,
             "initiation_interval": plan.schedule.interval,
             "resources": {key: {"used": cost[key], "available": budget[key]} for key in report.RESOURCES},

@@ -57,6 +57,10 @@ _BOARD_OPTIONS = (
         "--fill", type=float, default=None, help="Share of the LUTs to use.  [default: the chip family's]"
     ),
     click.option("--baud", type=float, default=BAUD, show_default=True, help="Of the board's serial link."),
+    click.option(
+        "--patchable", is_flag=True, help="So that `hwgen patch` puts other weights into the bitstream."
+    ),
+    click.option("--profile", is_flag=True, help="With the counters that `hwgen profile` reads."),
     RUNTIME,
     OUT,
     JSON,

@@ -11,7 +11,7 @@ from amaranth.hdl._ir import PortDirection
 from hwgen.emit.manifest import version
 from hwgen.flow.board import Board
 from hwgen.hw.pll import pll as clock_source
-from hwgen.runtime.link import Engine, Identity
+from hwgen.runtime.link import WORDS, Engine, Identity
 
 
 class BoardFrame:
@@ -36,7 +36,9 @@ class BoardFrame:
         self.uart_tx = Signal(init=1)
         self.leds = Signal(len(board.leds.pins))
 
-    def identity(self, engine: Engine, *, design_id: int = 0, queue: int = 1) -> Identity:
+    def identity(
+        self, engine: Engine, *, design_id: int = 0, queue: int = 1, words: int = WORDS
+    ) -> Identity:
         """What the board says of itself; the link adds the sizes of its tensors."""
         return Identity(
             engine,
@@ -47,6 +49,7 @@ class BoardFrame:
             outputs=0,
             board=self.board.name,
             queue=queue,
+            words=words,
         )
 
     def ports(self) -> dict[str, tuple[Signal | IOPort, PortDirection]]:

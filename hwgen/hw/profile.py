@@ -26,6 +26,7 @@ from amaranth.utils import bits_for
 from hwgen.hw.layer import LayerUnit
 from hwgen.hw.pad import Pad
 from hwgen.hw.softmax import SoftmaxUnit
+from hwgen.targets.resources import Resources
 
 STATES = ("busy", "input", "output")
 WORD_BITS = 32
@@ -127,6 +128,11 @@ class UnitCounter:
             self.counters.append(count)
 
 
+def profile_cost(units: int) -> Resources:
+    """Estimate of a `Profile` (tests/synth/test_profile_cost.py)."""
+    return Resources(lut4=130, ff=140, bram=2) + Resources(lut4=75, ff=55) * units
+
+
 class Profile(wiring.Component):
     """Counts, for a frame at a time, the clocks in which each of `units` is in each of STATES.
 
@@ -146,7 +152,8 @@ class Profile(wiring.Component):
         self.bits = bits_for(_VISIT * self.places)
         self.words = len(STATES) * len(self.units)
         self.settle = (_ROUNDS + 1) * _VISIT * self.places
-        self.memory = memory.Memory(shape=WORD_BITS, depth=self.words, init=[])
+        attributes = {"ram_style": "block"}
+        self.memory = memory.Memory(shape=WORD_BITS, depth=self.words, init=[], attrs=attributes)
         super().__init__({"counting": In(1), "index": In(range(self.words)), "word": Out(WORD_BITS)})
 
     def elaborate(self, platform: object) -> Module:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import gcd
 from types import ModuleType
@@ -105,6 +105,14 @@ def finish(graph: Graph, foldings: dict[str, Folding], targets: dict[str, Target
                 words = -(-graph.tensors[tensor].shape[2] // foldings[node.name].simd)
                 fifo[node.name, tensor] = (held + slack) * words
     return Plan(units, target, fifo, timing, input_lanes)
+
+
+def behind_buffer(graph: Graph, plan: Plan, clocks: int) -> Schedule:
+    """Of one inference whose input comes a beat every so many clocks."""
+    foldings = {name: unit.folding for name, unit in plan.units.items()}
+    stages = _stages(graph, foldings, plan.input_lanes)
+    slow = [replace(s, interval=clocks * s.interval) if not s.inputs else s for s in stages]
+    return schedule(slow, frames=1)
 
 
 def _cycles(node: Node, graph: Graph, folding: Folding) -> int:

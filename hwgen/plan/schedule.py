@@ -41,12 +41,14 @@ class Stage:
 class Schedule:
     """cycles: clocks from the first input pixel to the last output pixel of one frame. interval:
     clocks between frames in the steady state. depth[(join, input)]: pixels its FIFO must hold.
-    busy[name]: clocks of work per frame. finish[name]: when each pixel of the first frame is out."""
+    busy[name]: clocks of work per frame. waits[name]: clocks of the first frame in which it waited for its
+    inputs, and for its consumers. finish[name]: when each pixel of the first frame is out."""
 
     cycles: int
     interval: int
     depth: dict[tuple[str, str], int]
     busy: dict[str, int]
+    waits: dict[str, tuple[int, int]]
     finish: dict[str, list[float]] = field(repr=False, default_factory=dict)
 
 
@@ -56,6 +58,8 @@ class _State:
     pixels_in: int
     start: list[float] = field(default_factory=list)
     ready: list[float] = field(default_factory=list)  # when each output pixel is on the stream
+    starved: float = 0.0  # in the first frame
+    blocked: float = 0.0
 
     def split(self, token: int) -> tuple[int, int]:
         return divmod(token, len(self.stage.needed))
@@ -83,9 +87,13 @@ def schedule(stages: Sequence[Stage], frames: int = 3) -> Schedule:
         for stage in stages:
             state = states[stage.name]
             while len(state.start) < frames * pixels[stage.name]:
-                time = _fire_time(state, [states[name] for name in stage.inputs], consumers[stage.name])
-                if time is None:
+                times = _fire_times(state, [states[name] for name in stage.inputs], consumers[stage.name])
+                if times is None:
                     break
+                able, fed, time = times
+                if len(state.start) < pixels[stage.name]:
+                    state.starved += fed - able
+                    state.blocked += time - fed
                 state.start.append(time)
                 state.ready.append(time + stage.interval + stage.latency)
                 progress = True
@@ -105,25 +113,30 @@ def schedule(stages: Sequence[Stage], frames: int = 3) -> Schedule:
         interval=round(ends[-1] - ends[-2]) if frames > 1 else round(ends[0]),
         depth=_join_depths(states),
         busy={s.name: round(s.interval * pixels[s.name]) for s in stages},
+        waits={s.name: (round(states[s.name].starved), round(states[s.name].blocked)) for s in stages},
         finish={s.name: states[s.name].ready[: pixels[s.name]] for s in stages},
     )
 
 
-def _fire_time(state: _State, sources: list[_State], consumers: list[_State]) -> float | None:
-    """When the next pixel can start; None while that is not known yet."""
+def _fire_times(
+    state: _State, sources: list[_State], consumers: list[_State]
+) -> tuple[float, float, float] | None:
+    """When the next pixel could start after the one before, when its inputs are there, when it starts; None
+    while that is not known yet."""
     token = len(state.start)
-    time = state.start[-1] + state.stage.interval if state.start else 0.0
+    time = able = state.start[-1] + state.stage.interval if state.start else 0.0
     for source in sources:
         wanted = state.needed(token)
         if wanted >= len(source.ready):
             return None
         time = max(time, source.ready[wanted] if wanted >= 0 else 0.0)
+    fed = time
     for consumer in consumers:
         room = _room_time(consumer, token - state.stage.queue)
         if room is None:
             return None
         time = max(time, room - state.stage.latency)  # nothing leaves the unit before that
-    return time
+    return able, fed, time
 
 
 def _room_time(consumer: _State, token: int) -> float | None:

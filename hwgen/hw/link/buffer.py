@@ -28,6 +28,11 @@ def bytes_per_beat(layout: data.ArrayLayout) -> int:
     return layout.length * element_bytes(Shape.cast(layout.elem_shape).width)
 
 
+def beat_clocks(layout: data.ArrayLayout) -> int:
+    """Clocks from a beat of `InputBuffer` to its next one."""
+    return 2 * bytes_per_beat(layout) + 1
+
+
 class InputBuffer(wiring.Component):
     """Filled byte by byte, then played into the core.
 
