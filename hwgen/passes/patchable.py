@@ -21,6 +21,7 @@ from hwgen.numeric.framed import NoLine, fit_into, frame_for
 from hwgen.numeric.ranges import Range
 from hwgen.support.errors import UnsupportedError
 
+NARROW = 4  # bits of activations that are not part of a byte
 FEW = 3  # levels that are kept as they are: binary and ternary codes
 
 
@@ -77,7 +78,8 @@ def _mould(node: Weighted, operand: int | None) -> Mould:
         code = tuple(range(full.lo + (full.signed and span.lo > full.lo), full.hi + 1))
     out = node.act.range
     zeros = np.zeros(node.act.rows, dtype=np.int64)
-    return Mould(code, frame_for(node.act, zeros, [Range.bits(out.width, out.signed), out], operand))
+    full = Range.bits(out.width if out.width <= NARROW else max(out.width, 8), out.signed)
+    return Mould(code, frame_for(node.act, zeros, [full, out], operand))
 
 
 def run(graph: Graph, given: list[Mould]) -> Graph:

@@ -41,9 +41,10 @@ def check(op: Operation) -> Iterator[str]:
 
 
 def build(op: Operation, ctx: Context) -> None:
-    """One table of exponentials for the whole range of differences."""
+    """One table of exponentials for all differences of its type."""
     x = ctx.tensor(op.input(0))
-    exps = exponentials(op.options["beta"], float(op.input(0).scale), x.range.hi - x.range.lo + 1)
+    limits = op.input(0).limits
+    exps = exponentials(op.options["beta"], float(op.input(0).scale), limits.hi - limits.lo + 1)
     ctx.add(op, Softmax(**ctx.place(op), inputs=(x.name,), exps=exps, out_lo=op.output.limits.lo))
 
 
