@@ -4,6 +4,7 @@ net = hwgen.load("kws.tflite")            # the golden model: net.run(x)
 design = hwgen.compile(net, board="ulx3s-85f", out="build/kws")
 design.verify(x)                          # RTL equals the golden model, or MismatchError
 design.build()                            # bitstream and report
+device = hwgen.Device("/dev/ttyUSB0", "build/kws")   # the board: device.run(x)
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compile", "load"]
+__all__ = ["Device", "__version__", "compile", "load"]
 
 
 def __getattr__(name: str) -> Any:
     # Lazy: `import hwgen` must not cost the time of Amaranth and the front ends.
     if name in ("load", "compile"):
         return getattr(import_module("hwgen.pipeline"), name)
+    if name == "Device":
+        return import_module("hwgen.device").Device
     raise AttributeError(f"module 'hwgen' has no attribute {name!r}")

@@ -73,6 +73,10 @@ class ToolError(HwgenError):
     exit_code = 8
 
 
+class LinkError(ToolError):
+    """A board does not answer, or not as it should."""
+
+
 def _one_line(text: str, limit: int = 2000) -> str:
     """Printable characters only (names come from hostile files), bounded in length."""
     clean = "".join(c if c.isprintable() else "?" for c in str(text))
