@@ -14,13 +14,17 @@ from amaranth.lib.wiring import In
 from hwgen.emit.verilog import to_rtlil
 from hwgen.flow import synth, tools
 from hwgen.hw.link.stream_link import StreamLink
+from hwgen.runtime.link import Engine, Identity
 
 
 class OnBoard(wiring.Component):
     """The link as on a board: 36 MHz, 1 Mbaud, 20 ms, registers without a reset."""
 
     def __init__(self) -> None:
-        self.link = StreamLink(clocks_per_bit=36, idle_clocks=720_000)
+        about = Identity(
+            Engine.SYSTOLIC, (0, 1, 0), clock=36_000_000, design_id=0, inputs=0, outputs=0, board="icebreaker"
+        )
+        self.link = StreamLink(about, clocks_per_bit=36, idle_clocks=720_000)
         super().__init__({**self.link.signature.members, "clock": In(1)})
 
     def elaborate(self, platform: object) -> Module:

@@ -129,6 +129,7 @@ class Endpoint(wiring.Component):
             answer.record.eq(records.data),
             records.kind.eq(asked["kind"]),
             records.index.eq(answer.index),
+            records.advance.eq(answer.advance),
             *(
                 getattr(records, name).eq(getattr(self, name))
                 for name in ("design_id", "inputs", "outputs", "enable", "first", "counting", "unit_word")

@@ -211,7 +211,7 @@ class AnswerSender(wiring.Component):
     least 1 and at most `limit`, or as many bytes of `record` as its kind has in `records`. With run and
     another status, `outputs` bytes of i are taken first and thrown away. i: is ready for a byte at most every
     ten clocks, or every third while throwing away. index: the byte of the record that is wanted in the
-    seventh clock after. crc: of a CRC unit.
+    seventh clock after; advance: it has been taken. crc: of a CRC unit.
     """
 
     def __init__(self, limit: int, records: Mapping[Request, int]) -> None:
@@ -226,6 +226,7 @@ class AnswerSender(wiring.Component):
                 "run": In(1),
                 "outputs": In(bits_for(limit)),
                 "index": Out(range(longest)),
+                "advance": Out(1),
                 "record": In(8),
                 "done": Out(1),
                 "i": In(stream.Signature(8)),
@@ -254,10 +255,11 @@ class AnswerSender(wiring.Component):
         head = Cat(Const(int.from_bytes(SYNC, "little"), 8 * len(SYNC)), code, self.sequence, said)
         head_bytes = len(head) // 8
         at = Signal(range(head_bytes + CRC_BYTES + 1))  # byte of the frame that is next, payload not counted
-        m.d.comb += [
-            crc.data.eq(self.o.payload), crc.clear.eq(self.start), crc.tail.eq(tail), self.index.eq(count)
-        ]  # fmt: skip
         taken = Signal()
+        m.d.comb += [
+            crc.data.eq(self.o.payload), crc.clear.eq(self.start), crc.tail.eq(tail),
+            self.index.eq(count), self.advance.eq(taken),
+        ]  # fmt: skip
         with m.If(self.start):
             m.d.sync += count.eq(0)
         with m.Elif(taken):

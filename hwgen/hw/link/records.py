@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import C, Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -10,17 +10,22 @@ from amaranth.utils import bits_for
 from hwgen.hw.link.frames import KIND_BITS, kind_of
 from hwgen.runtime.link import IDENTITY_BYTES, UNIT_WORDS, WORD_BYTES, WORDS, Identity, Request
 
-RUNS_BITS, DAMAGED_BITS = 16, 8
+RUNS_BITS, DAMAGED_BITS, CLOCKS_BITS = 16, 8, 32
 _DESIGN, _INPUTS, _OUTPUTS = 3, 4, 5  # words of an identity
+_FLAGS, _RUNS, _DAMAGED, _CLOCKS = range(WORDS)  # words of STATUS
 
 
 class Records(wiring.Component):
     """data: byte `index` of the record that requests of `kind` ask for, two clocks later.
 
-    The identity is a constant, but for design_id, inputs and outputs, 0 without enable. Counters: ready,
+    advance: this byte has been taken, for one clock; a record's bytes are taken from the first to the last.
+    The identity is a constant, but for design_id, inputs and outputs, 0 without enable. Counters: enable,
     error; good, damaged: counted, for one clock each; clear: they and `clocks` are 0; first: clocks is 1 in
-    the next clock; counting: in this clock one is added. unit, unit_word: with about.words > WORDS, further
-    words of STATUS; the one that is asked for is to be there in the next clock.
+    the next clock; counting: in this clock one is added. Nothing is counted while a record is sent. unit,
+    unit_word: with about.words > WORDS, further words of STATUS; the one that is asked for is to be there in
+    the next clock.
+
+    clock_bits: that `clocks` counts with.
     """
 
     def __init__(self, about: Identity, *, max_inputs: int, max_outputs: int, clock_bits: int) -> None:
@@ -33,6 +38,7 @@ class Records(wiring.Component):
             {
                 "kind": In(KIND_BITS),
                 "index": In(range(max(self.sizes.values()))),
+                "advance": In(1),
                 "data": Out(8),
                 "design_id": In(32),
                 "inputs": In(bits_for(max_inputs)),
@@ -51,37 +57,74 @@ class Records(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        runs, damaged = Signal(RUNS_BITS), Signal(DAMAGED_BITS)
-        clocks = Signal(self.clock_bits)
-        for counter, step, first in (
-            (runs, self.good, C(0, 1)),
-            (damaged, self.damaged, C(0, 1)),
-            (clocks, self.counting, self.first),
-        ):
-            with m.If(self.clear | first):
-                m.d.sync += counter.eq(first)
-            with m.Elif(step):
-                m.d.sync += counter.eq(counter + 1)
-        fixed = self.about.to_bytes()
-        identity: dict[int, Value] = {
-            at: C(int.from_bytes(fixed[WORD_BYTES * at :][:WORD_BYTES], "little"), 32)
-            for at in range(IDENTITY_BYTES // WORD_BYTES)
-        }
-        live = {_DESIGN: self.design_id, _INPUTS: self.inputs, _OUTPUTS: self.outputs}
-        identity |= {at: Mux(self.enable, value, 0) for at, value in live.items()}
-        counters: dict[int, Value] = {0: Cat(self.enable, self.error), 1: runs, 2: damaged, 3: clocks}
-        word, place = Signal(32), self.index[2:]
-        with m.If(self.kind[0] == kind_of(Request.STATUS) % 2):
+        data, asks_status = Signal(8), Signal()
+        m.d.comb += asks_status.eq(self.kind == kind_of(Request.STATUS))
+        m.d.sync += self.data.eq(data)
+        counted, places = self._counters(m, asks_status & self.advance)
+        with m.If(asks_status):
             if self.units:
-                m.d.comb += [word.eq(self.unit_word), self.unit.eq(place - WORDS)]
-            with m.Switch(place):
-                for at, value in counters.items():
-                    with m.Case(at):
-                        m.d.comb += word.eq(value)
+                place = self.index[2:]
+                m.d.comb += self.unit.eq(place - WORDS)
+                with m.If(place >= WORDS):
+                    m.d.comb += data.eq(self.unit_word.word_select(self.index[:2], 8))
+            with m.Switch(self.index):
+                with m.Case(WORD_BYTES * _FLAGS):
+                    m.d.comb += data.eq(Cat(self.enable, self.error))
+                with m.Case(*places):
+                    m.d.comb += data.eq(counted)
         with m.Else():
-            with m.Switch(place):
-                for at, value in identity.items():
-                    with m.Case(at):
-                        m.d.comb += word.eq(value)
-        m.d.sync += self.data.eq(word.word_select(self.index[:2], 8))
+            self._identity(m, data)
         return m
+
+    def _identity(self, m: Module, data: Signal) -> None:
+        """The byte of the identity."""
+        fixed, live = Signal(8), Signal(8)
+        words = {_DESIGN: self.design_id, _INPUTS: self.inputs, _OUTPUTS: self.outputs}
+        known = self.about.to_bytes()
+        with m.Switch(self.index):
+            for place, value in enumerate(known):
+                if value and place // WORD_BYTES not in words:
+                    with m.Case(place):
+                        m.d.comb += fixed.eq(value)
+        # the words' low two bits tell them apart
+        order = [next((v for w, v in words.items() if w % 4 == k), C(0, 1)) for k in range(4)]
+        table = Cat(Cat(word, C(0, 32))[:32] for word in order)
+        is_live = Signal()
+        with m.Switch(self.index[2:]):
+            with m.Case(*words):
+                m.d.comb += is_live.eq(self.enable)
+        with m.If(is_live):
+            m.d.comb += live.eq(table.word_select(self.index[:4], 8))
+        m.d.comb += data.eq(fixed | live)
+
+    def _counters(self, m: Module, advance: Value) -> tuple[Value, list[int]]:
+        """A byte of the counters, and the places in STATUS where such bytes are.
+
+        The bytes lie in a ring that is turned as they are sent: a bit's logic cell has room for that beside
+        the adder, where multiplexers would take as many cells again.
+        """
+        runs, damaged, clocks = Signal(RUNS_BITS), Signal(DAMAGED_BITS), Signal(self.clock_bits)
+        above = Signal(CLOCKS_BITS - self.clock_bits)  # only to make the ring whole bytes
+        ring = Cat(runs, damaged, clocks, above)
+        following = Cat(ring[8:], ring[:8])
+        places = [
+            WORD_BYTES * word + byte
+            for word, bits in ((_RUNS, RUNS_BITS), (_DAMAGED, DAMAGED_BITS), (_CLOCKS, CLOCKS_BITS))
+            for byte in range(bits // 8)
+        ]
+        assert len(ring) == 8 * len(places)
+        turn, at = Signal(), 0
+        with m.Switch(self.index):
+            with m.Case(*places):
+                m.d.comb += turn.eq(advance)
+        steps = (self.good, self.damaged, self.counting, C(0, 1))
+        firsts = (C(0, 1), C(0, 1), self.first, C(0, 1))
+        for part, step, first in zip((runs, damaged, clocks, above), steps, firsts, strict=True):
+            with m.If(step):
+                m.d.sync += part.eq(part - (~turn).replicate(len(part)))
+            with m.If(turn):
+                m.d.sync += part.eq(following[at : at + len(part)])
+            with m.If(self.clear | first):
+                m.d.sync += part.eq(first)
+            at += len(part)
+        return ring[:8], places
