@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.popcount import BOARDS, GOAL, Between
+from bench.popcount import GOAL, Between
 from hwgen.emit.verilog import to_rtlil
 from hwgen.flow import board as boards
 from hwgen.flow import pnr, synth
@@ -17,6 +17,7 @@ from hwgen.hw.product.form import Levels
 from hwgen.numeric.codes import Coded
 from hwgen.numeric.ranges import Range
 from hwgen.plan.systolic.energy.joules import PICOJOULES, TABLE_BITS
+from hwgen.support.errors import FitError
 from hwgen.targets import Target
 from hwgen.targets.resources import Resources
 from hwgen.weights.code import FORMS
@@ -52,6 +53,9 @@ ACTIVATIONS: dict[str, Range] = {
     "log3": Coded(0, 7, (0, *POWERS)),  # 0, 1, 2, 4 .. 64 as codes of 3 bits
     "log4": Coded(0, 14, (*(-power for power in POWERS[::-1]), 0, *POWERS)),
 }
+
+#: where units are routed: the first on which they fit
+ROOM = {"ecp5": ("ulx3s-25f", "ulx3s-85f"), "ice40": ("ice40hx8k",), "ice40up": ("icebreaker",)}
 
 
 @dataclass(frozen=True)
@@ -137,20 +141,24 @@ def cases(weights: str, bits: str, simd: int, pe: int, family: Target) -> list[t
 
 
 def measured(case: Case, seeds: int) -> tuple[Resources, list[float]]:
-    """What synthesis makes of the unit, and MHz for each seed of place and route."""
+    """What synthesis makes of the unit, and MHz for each seed of place and route, on the first board that it
+    fits (none: no MHz)."""
     with tempfile.TemporaryDirectory() as name:
         folder, family = Path(name), case.family.name
         (folder / "top.il").write_text(to_rtlil(Between(case.unit()), "top"))
         made = synth.synthesise([folder / "top.il"], "top", family, folder, regions=["dut"])
-        routed = [
-            pnr.place_and_route(
-                made.netlist,
-                boards.load(BOARDS[family]),
-                folder / str(seed),
-                freq_mhz=GOAL[family],
-                seed=seed,
-                free_pins=True,
-            ).fmax_mhz
-            for seed in range(1, seeds + 1)
-        ]
+        for board in map(boards.load, ROOM[family] if seeds else ()):
+            try:
+                routed = [
+                    pnr.place_and_route(
+                        made.netlist, board, folder / f"{board.name}-{seed}",
+                        freq_mhz=GOAL[family], seed=seed, free_pins=True,
+                    ).fmax_mhz
+                    for seed in range(1, seeds + 1)
+                ]  # fmt: skip
+                break
+            except FitError:
+                continue
+        else:
+            routed = []
     return Resources(**made.regions["dut"]), routed
