@@ -30,7 +30,8 @@ def picture(title: str, bars: Sequence[Bar]) -> str:
     step = next(each for each in STEPS if highest <= 10 * each)
     top = -(-highest // step) * step
     drawn = []
-    routed = ", ".join(f"{w} x {b} at {plain[5]:.0f} MHz" for (w, b), (plain, _) in pairs.items() if plain[5])
+    speeds = [plain[5] for plain, _ in pairs.values() if plain[5]]
+    routed = f"; dots: routed, at {min(speeds):.0f} to {max(speeds):.0f} MHz" if speeds else ""
     for place, weights in enumerate(groups):
         left = place * (len(names) * BAR + GAP) + GAP / 2
         found = [
@@ -42,7 +43,7 @@ def picture(title: str, bars: Sequence[Bar]) -> str:
     return templates.render(
         "bars.svg.j2",
         title=html.escape(title),
-        note=f"by bits of activations; no multipliers; grey: with them, where less; dots: routed ({routed})",
+        note=f"by bits of activations; no multipliers; grey: with them, where less{routed}",
         width=max(560, len(groups) * (len(names) * BAR + GAP)),
         height=HEIGHT,
         ticks=[(f"{k * step:g}", HEIGHT - k * step * HEIGHT / top) for k in range(int(top / step) + 1)],

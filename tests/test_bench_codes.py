@@ -41,7 +41,7 @@ def test_table_document_and_picture(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "## ecp5" in text and "## ice40" in text and "codes.svg" in text
     picture = ElementTree.fromstring((tmp_path / "codes.svg").read_text())
     assert len(picture.findall(f".//{SVG}g/{SVG}title")) == 2
-    assert len(picture.findall(f".//{SVG}circle")) == 1  # routed: bipolar weights, 8 bits
+    assert len(picture.findall(f".//{SVG}circle")) == 2  # both are routed
 
 
 def test_operations_a_second_and_energy() -> None:
