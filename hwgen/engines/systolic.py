@@ -9,7 +9,9 @@ from amaranth.lib.wiring import In, Out
 from hwgen.hw.stream import lanes_stream
 from hwgen.hw.systolic.accumulators import Accumulators
 from hwgen.hw.systolic.activations import ActivationMemory
-from hwgen.hw.systolic.core import SystolicCore, array_of, sums_latency
+from hwgen.hw.systolic.core import SystolicCore, array_of, give_latency, rows_again, sums_latency
+from hwgen.hw.systolic.drain import Drain
+from hwgen.hw.systolic.issue import Issue
 from hwgen.hw.systolic.loader import BASE, Loader
 from hwgen.hw.systolic.quantiser import Quantiser
 from hwgen.hw.systolic.weights import WeightMemory
@@ -53,18 +55,24 @@ def latencies(array: Array, target: Target, divide: int = 1) -> Latencies:
     """What `program.timing` must know of the hardware. divide: clocks a nibble of the flash."""
     systolic = array_of(array)(geometry=array, target=target)
     sums = Accumulators(geometry=array, target=target, read_latency=sums_latency(array))
+    memory, weights = (kind(geometry=array, target=target) for kind in (ActivationMemory, WeightMemory))
+    spacing = max(array.rows + systolic.spread, sums.distance)
+    issue = Issue(geometry=array, spacing=spacing)
+    arriving = issue.late + memory.latency
     return Latencies(
-        activations=ActivationMemory(geometry=array, target=target).latency,
-        weights=WeightMemory(geometry=array, target=target).latency,
+        activations=arriving,
+        weights=weights.latency,
         settled=sums.settled,
-        sums=sums.read_latency,
+        sums=Drain(geometry=array, latency=sums.read_latency).latency,
         quantiser=Quantiser(geometry=array, target=target).latency,
         array=systolic.latency,
         spread=systolic.spread,
-        spacing=max(array.rows + systolic.spread, sums.distance),
+        spacing=spacing,
         load=(FIRST_LOADED - 3) * divide + 3 + 8 * divide * (array.columns // 4 - 1),
         word=8 * divide * array.columns // 4,
         loaded=LOAD_ENDS,
+        give=give_latency(issue, memory),
+        again=rows_again(systolic, arriving, weights),
     )
 
 

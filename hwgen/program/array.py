@@ -55,6 +55,15 @@ class Array:
             raise ValueError(f"depth must be 16 to 256, not {self.depth}")
 
     @property
+    def steady(self) -> bool:
+        """A RUN makes a step in every clock, for nothing else wants the activations' memory.
+
+        What follows the steps is then a pipeline that never stalls, to which registers may be added where
+        the chip is large: enables that go everywhere are left out, and latencies are longer.
+        """
+        return not self.shared_activations
+
+    @property
     def banks(self) -> int:
         """Granules in an activation word."""
         return self.rows // GRANULE

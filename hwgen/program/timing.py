@@ -18,10 +18,12 @@ from hwgen.program.instructions import End, Fill, Give, Instruction, Load, Run, 
 class Latencies:
     """Of the array as built.
 
-    In clocks: activations, weights: from read to data. settled: from a block's last sums to their bank being
-    readable. sums: from the read of a bank to its data. quantiser. load: from a Load's start to its first
-    word; word: between its words; loaded: from its last word to its end. In steps: array: from a word to its
-    sums. spread: from a word to the first row. spacing: least between the first steps of two passes.
+    In clocks: activations: from a step to its word in the array. weights: from read to data. settled: from a
+    block's last sums to their bank being readable. sums: from the read of a bank to its data. quantiser.
+    load: from a Load's start to its first word; word: between its words; loaded: from the last to the end.
+    give: from a Give's read to its word. again: from a pass's begin to the read of the next one's first row,
+    if steps are steady. In steps: array: from a word to its sums. spread: from a word to the first row.
+    spacing: least between the first steps of two passes.
     """
 
     activations: int
@@ -35,6 +37,8 @@ class Latencies:
     load: int
     word: int
     loaded: int = 1
+    give: int = 1
+    again: int = 2
 
 
 @dataclass
@@ -61,7 +65,7 @@ def clocks(program: Sequence[Instruction], array: Array, latencies: Latencies) -
     now, loaded = 0, 0  # when the next instruction is read; when the load under way ends
     arrivals = range(0)  # clocks in which the load under way writes weights
     for instruction in program:
-        start = now + (1 if isinstance(instruction, End) else 3 + len(instruction.operands()))
+        start = now + (1 if isinstance(instruction, End) else 3 + len(instruction.operands())) + array.steady
         entry = Spent(instruction, 0)
         if isinstance(instruction, Run):
             taken = _moved(arrivals, start) if array.shared_weights else range(0)
@@ -74,7 +78,7 @@ def clocks(program: Sequence[Instruction], array: Array, latencies: Latencies) -
             end = start + instruction.d0_count * instruction.d1_count + 2
         elif isinstance(instruction, Give):
             words = instruction.n0_count * instruction.n1_count
-            end = start + words * (latencies.activations + 1) + instruction.take * instruction.n1_count + 2
+            end = start + words * (latencies.give + 1) + instruction.take * instruction.n1_count + 2
         elif isinstance(instruction, Load):
             start = max(start, loaded + 1)
             first = start + latencies.load
@@ -110,7 +114,7 @@ class _Run:
         self.swap_step = 0  # number of the first step with the weights in the array
         self.swap_clocks: list[int] = []  # clocks of the steps from there on that change weights
         self.feeding = 0  # clock after which the feeder may read the next rows
-        self.full: int | None = self._read(0, PARAMETER_WORDS + array.rows) + 1  # the next weights are there
+        self.full: int | None = self._filled(self._read(0, PARAMETER_WORDS + array.rows))  # the next weights
 
     def play(self, entry: Spent) -> int:
         """Clock in which `busy` is low again."""
@@ -187,7 +191,7 @@ class _Run:
         wanted = self.latencies.spread + self.array.rows
         if 0 <= known < wanted:
             self.swap_clocks += range(clock, clock + min(count, wanted - known))
-            if len(self.swap_clocks) == wanted and self.full is None:
+            if len(self.swap_clocks) == wanted and self.full is None and not self.array.steady:
                 self._feed()
         while self.last_sums and self.last_sums[0] < self.steps + count:
             self._settled(clock + self.last_sums.pop(0) - self.steps + self.latencies.activations)
@@ -196,15 +200,26 @@ class _Run:
     def _took(self, clock: int, last_pass: bool, ends: bool) -> None:
         """The array takes its weights with the step of this clock; the feeder goes on to the next."""
         self.swap_step, self.swap_clocks = self.steps, []
-        self.feeding = self._read(clock, PARAMETER_WORDS * last_pass)
         self.full = -1 if ends else None
+        if self.array.steady:
+            read = self._read(clock + 1, PARAMETER_WORDS * last_pass)
+            read = self._read(max(read, clock + self.latencies.again - 1), self.array.rows)
+            self.full = -1 if ends else self._filled(read)
+        else:
+            self.feeding = self._read(clock, PARAMETER_WORDS * last_pass)
 
     def _feed(self) -> None:
         """Row r is read when `spread` + r + 1 steps have been made with the weights before it."""
         read = self.feeding
         for stepped in self.swap_clocks[self.latencies.spread :]:
             read = self._read(max(read, stepped + self.latencies.activations), 1)
-        self.full = read + 1
+        self.full = self._filled(read)
+
+    def _filled(self, read: int) -> int:
+        """The first clock in which a pass can begin whose last row is read in this one."""
+        if not self.array.steady:
+            return read + 1
+        return read + 2 if self.array.shared_weights else read
 
     def _read(self, clock: int, words: int) -> int:
         """The clock in which the last of `words` weight words is read, the first one after `clock`."""

@@ -25,19 +25,21 @@ class Accumulators(wiring.Component):
     Reading: data is acc[read_bank][read_index] of `read_enable`, `read_latency` clocks later, and stays until
     the next one's; column 0 lowest. The bank must be another one than that being filled.
 
-    read_latency: 1, or 2 for block RAMs with a register behind them and one more before the adders (twice as
-    fast on ECP5).
+    read_latency: 1; or 2 for block RAMs with a register behind them and one more before the adders (twice as
+    fast on ECP5); or 4, with one more before them and one for what is read out, where columns are many.
     UP5K, 4 x 24 bits: 12 SB_RAM40_4K and 510 logic cells; see tests/synth/test_systolic_cost.py.
     """
 
     def __init__(self, *, geometry: Array, target: Target, read_latency: int = 1) -> None:
-        if read_latency not in (1, 2):
-            raise ValueError(f"accumulators: read_latency is 1 or 2, not {read_latency}")
+        if read_latency not in (1, 2, 4):
+            raise ValueError(f"accumulators: read_latency is 1, 2 or 4, not {read_latency}")
         self.geometry, self.target, self.read_latency = geometry, target, read_latency
-        self.spread = read_latency - 1  # registers between what is read and the adders
+        self.after = read_latency == 4  # a register for what is read out
+        self.ram = read_latency - self.after  # clocks from an update to its word
+        self.spread = int(read_latency > 1)  # registers between what is read and the adders
         #: A register between the adders and the choice of the larger one.
         self.apart = int(self.spread and geometry.maximum)
-        self.distance = self.settled = read_latency + self.spread + self.apart + 2
+        self.distance = self.settled = self.ram + self.spread + self.apart + 2
         total = (CODES[geometry.code].product * geometry.rows).width
         if geometry.dataflow == "output":  # its sums are those of all passes
             total = geometry.accumulator
@@ -64,15 +66,15 @@ class Accumulators(wiring.Component):
         m.d.comb += fill.eq(self.step & self.valid)
         maximum = self.maximum if self.geometry.maximum else C(0, 1)
         about = Cat(self.bank, self.index, self.first, self.widen, maximum)
-        there = self.read_latency + self.spread  # clocks from an update to its adders
+        there = self.ram + self.spread  # clocks from an update to its adders
         fills = [fill, *_later(m, fill, there + self.apart + 1, reset=True)]
         abouts = [about, *_later(m, about, there + self.apart + 1)]
         sums = [self.sums.as_value(), *_later(m, self.sums.as_value(), there)][-1]
         word = Signal(self.width, name="updated", reset_less=True)
-        words = [self._bank(m, number, fills[0], fills[-1], abouts[-1], word) for number in range(2)]
+        words = [self._bank(m, number, fills, abouts, word) for number in range(2)]
 
         # which bank's word is the base, or neither: selects of their own, for a LUT a bit
-        bank, _, first, *_ = self._parts(abouts[self.read_latency - 1])
+        bank, _, first, *_ = self._parts(abouts[self.ram - 1])
         selects = [Signal(name=f"base_{number}", reset_less=True) for number in range(2)]
         m.d.sync += [selects[0].eq(~first & ~bank), selects[1].eq(~first & bank)]
         # signals, for what a word of many bits is made of would be written out anew for each of its bits
@@ -80,7 +82,7 @@ class Accumulators(wiring.Component):
         m.d.comb += acc.eq(
             (words[0] & selects[0].replicate(self.width)) | (words[1] & selects[1].replicate(self.width))
         )
-        *_, widen, _ = self._parts(abouts[self.read_latency])
+        *_, widen, _ = self._parts(abouts[self.ram])
         m.d.comb += base.eq(self._widened(acc, widen))
         base = [base, *_later(m, base, self.spread)][-1]
         _, _, first, *_ = self._parts(abouts[there])
@@ -90,8 +92,9 @@ class Accumulators(wiring.Component):
         chosen = Signal(reset_less=True)  # bank of the last read
         with m.If(self.read_enable):
             m.d.sync += chosen.eq(self.read_bank)
-        chosen = [chosen, *_later(m, chosen, self.read_latency - 1)][-1]
-        m.d.comb += self.data.eq(Mux(chosen, words[1], words[0]))
+        chosen = [chosen, *_later(m, chosen, self.ram - 1)][-1]
+        data = Mux(chosen, words[1], words[0])
+        m.d.comb += self.data.eq([data, *_later(m, data, int(self.after))][-1])
         return m
 
     def _parts(self, about: Value) -> tuple[Value, Value, Value, Value, Value]:
@@ -122,19 +125,24 @@ class Accumulators(wiring.Component):
             result.append(total)
         return Cat(result)
 
-    def _bank(self, m: Module, number: int, fill: Value, write: Value, written: Value, word: Value) -> Value:
-        """A bank; its one read port serves updates or reads. The word, `read_latency` clocks later."""
+    def _bank(self, m: Module, number: int, fills: list[Value], abouts: list[Value], word: Value) -> Value:
+        """A bank; its one read port serves updates or reads. What it reads, `ram` clocks later.
+
+        fills, abouts: updates and what is known of them, by their age; word: what the oldest becomes.
+        """
         mine = Signal(name=f"fills_{number}")
         asked = Signal(name=f"reads_{number}")
-        bank, index, *_ = self._parts(written)
+        _, index, *_ = self._parts(abouts[-1])
         m.d.comb += [
-            mine.eq(fill & (self.bank == number)),
+            mine.eq(fills[0] & (self.bank == number)),
             asked.eq(self.read_enable & (self.read_bank == number)),
         ]
         address = Mux(mine, self.index, self.read_index)
-        ours = write & (bank == number)
+        at = -2 if self.after else -1
+        ours = fills[at] & (self._parts(abouts[at])[0] == number)
+        ours = [ours, *_later(m, ours, int(self.after), reset=True)][-1]
         depth = self.geometry.depth
-        if self.read_latency == 2:
+        if self.ram > 1:
             m.submodules[f"bank_{number}"] = ram = Ram(
                 width=self.width, depth=depth, form="block", target=self.target
             )
@@ -145,7 +153,7 @@ class Accumulators(wiring.Component):
                 ram.write_en.eq(ours),
                 ram.write_addr.eq(index),
                 ram.write_data.eq(word),
-                ram.read_addr.eq(following),
+                ram.read_addr.eq(held if self.ram == 3 else following),
             ]
             return ram.read_data
         return held_ram(

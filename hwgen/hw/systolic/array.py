@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hwgen.hw.systolic.delay import later
 from hwgen.hw.systolic.pe import BITS, CODES
 from hwgen.numeric.ranges import Range
 from hwgen.program.array import Array
@@ -25,11 +26,11 @@ class SystolicArray(wiring.Component):
         depthwise   sums[c] = sum over r of w[r][c] * x_{n+r}[c]
 
     step: everything but the shadow weights moves in the clocks with `step` only. depthwise: constant from
-    the first step of a RUN until its last sums are out. swap: with the first word of a pass: from this word
-    on the weights in the shadow registers count. The change goes through the array as a wave: row r takes its
-    shadow weights in the step `spread` + r after; it may be loaded again in the same clock, and must have
-    been loaded in the clock before. load, load_row, w: write a row of shadow registers, whatever `step` is;
-    column 0 in the low byte.
+    the first step of a RUN (of a steady geometry, `rows` clocks sooner) until its last sums are out. swap:
+    with the first word of a pass: from this word on the weights in the shadow registers count. The change
+    goes through the array as a wave: row r takes its shadow weights in the step `spread` + r after; it may be
+    loaded again in the same clock, and must have been loaded in the clock before. load, load_row, w: write a
+    row of shadow registers, whatever `step` is; column 0 in the low byte.
     sums: those of x_n are there in the clock of step n + `latency`, before its edge. They are not registered:
     the taker has a register at its input.
     total: range of a sum.
@@ -76,6 +77,7 @@ class SystolicArray(wiring.Component):
         m = Module()
         x, swap = _delayed(m, [self.x, self.swap], self.spread, self.step)
         lanes = _bytes(x)
+        depthwise: Value = self.depthwise
         sums: list[Value] | None = None
         for row in range(self.rows):
             weights = self._shadow(m, row)
@@ -83,7 +85,9 @@ class SystolicArray(wiring.Component):
             (own,) = _delayed(m, [own], row, self.step)
             if row:
                 (swap,) = _delayed(m, [swap], 1, self.step)
-            operands = [own if lane is own else Mux(self.depthwise, lane, own)
+            if self.geometry.steady:  # not one register for hundreds of elements
+                depthwise = later(m, depthwise, 1, reset=False)
+            operands = [own if lane is own else Mux(depthwise, lane, own)
                         for lane in lanes[: self.columns]]  # fmt: skip
             sums = self.code.sums(
                 m, operands, weights, sums, self._total(row + 1), step=self.step, swap=swap,

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import C, Cat, Module, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hwgen.hw.fifo import StreamFifo
+from hwgen.hw.ram import Ram
 from hwgen.hw.systolic.accumulators import Accumulators
 from hwgen.hw.systolic.activations import ActivationMemory
 from hwgen.hw.systolic.array import SystolicArray
+from hwgen.hw.systolic.delay import later
 from hwgen.hw.systolic.drain import Drain, Store
 from hwgen.hw.systolic.edges import Packer, Unpacker
 from hwgen.hw.systolic.feeder import Feeder
@@ -27,6 +30,7 @@ from hwgen.hw.systolic.outputs import OutputStationaryArray
 from hwgen.hw.systolic.quantiser import Quantiser
 from hwgen.hw.systolic.sequencer import Sequencer, register_of
 from hwgen.hw.systolic.weights import WeightMemory
+from hwgen.numeric.ranges import Range
 from hwgen.program.array import GROUP, Array
 from hwgen.program.instructions import WORD, Fill, Give, Load, Run, Take
 from hwgen.targets import Target
@@ -51,7 +55,7 @@ class SystolicCore(wiring.Component):
         m = Module()
         geometry, target = self.geometry, self.target
         m.submodules.loader = loader = self.loader
-        m.submodules.sequencer = sequencer = Sequencer()
+        m.submodules.sequencer = sequencer = Sequencer(latency=fetch_latency(geometry))
         m.submodules.activations = activations = ActivationMemory(
             geometry=geometry, target=target, hold=False
         )
@@ -63,11 +67,17 @@ class SystolicCore(wiring.Component):
         m.submodules.issue = issue = Issue(
             geometry=geometry, spacing=max(geometry.rows + array.spread, accumulators.distance)
         )
-        m.submodules.feeder = feeder = Feeder(geometry=geometry, latency=weights.latency, spread=array.spread)
+        arriving = issue.late + activations.latency  # clocks from a step's read to its word in the array
+        again = rows_again(array, arriving, weights)
+        m.submodules.feeder = feeder = Feeder(
+            geometry=geometry, latency=weights.latency, spread=array.spread, again=again
+        )
         m.submodules.drain = drain = Drain(geometry=geometry, latency=accumulators.read_latency)
         m.submodules.store = store = Store(geometry=geometry)
         m.submodules.packer = packer = Packer(geometry=geometry)
-        m.submodules.unpacker = unpacker = Unpacker(geometry=geometry, latency=activations.latency)
+        m.submodules.unpacker = unpacker = Unpacker(
+            geometry=geometry, latency=give_latency(issue, activations)
+        )
         quantisers = [Quantiser(geometry=geometry, target=target) for _ in range(geometry.groups)]
         for number, quantiser in enumerate(quantisers):
             m.submodules[f"quantiser{number}"] = quantiser
@@ -90,15 +100,17 @@ class SystolicCore(wiring.Component):
             issue.hold.eq(sequencer.flag_hold), issue.widen.eq(sequencer.flag_widen),
             issue.running.eq(sequencer.running), issue.full.eq(feeder.full), issue.drained.eq(drain.drained),
             issue.blocked.eq(store.write if geometry.shared_activations else 0),
-            activations.read.eq(issue.read | unpacker.read),
+            # a walk's address is that of a step's, and as late as `advance` is besides
+            activations.read.eq(later(m, issue.read | later(m, unpacker.read, issue.late), issue.late)),
             activations.read_address.eq(issue.address),
-            issue.walk.eq(sequencer.start_give), issue.advance.eq(unpacker.advance),
+            issue.walk.eq(sequencer.start_give), issue.advance.eq(later(m, unpacker.advance, issue.late)),
             unpacker.ending.eq(issue.walked),
         ]  # fmt: skip
         step, swap, about = (
-            _later(m, each, activations.latency)
-            for each in (issue.stepped, issue.swap, issue.about.as_value())
+            later(m, each, arriving) for each in (issue.stepped, issue.swap, issue.about.as_value())
         )
+        if geometry.steady:
+            step = C(1, 1)
         m.d.comb += [
             array.step.eq(step), array.swap.eq(swap), array.x.eq(activations.read_data),
             array.depthwise.eq(sequencer.flag_depthwise), array.w.eq(weights.read_data),
@@ -106,17 +118,16 @@ class SystolicCore(wiring.Component):
         ]  # fmt: skip
 
         if isinstance(array, OutputStationaryArray):
-            opening, closing = (
-                _later(m, each, activations.latency) for each in (issue.about.first, issue.pass_last)
-            )
+            opening, closing = (later(m, each, arriving) for each in (issue.about.first, issue.pass_last))
             m.d.comb += [array.opening.eq(opening), array.closing.eq(closing)]
 
         # weights
         m.d.comb += [
             feeder.begin.eq(sequencer.start_run), feeder.w.eq(registers["w"]),
             feeder.hold.eq(sequencer.flag_hold),
-            feeder.took.eq(issue.swap), feeder.pass_last.eq(issue.pass_last),
-            feeder.block_last.eq(issue.block_last), feeder.tile_last.eq(issue.tile_last),
+            Cat(feeder.took, feeder.pass_last, feeder.block_last, feeder.tile_last).eq(later(
+                m, Cat(issue.swap, issue.pass_last, issue.block_last, issue.tile_last), issue.late
+            )),
             feeder.step.eq(step), feeder.swapped.eq(swap),
             weights.read.eq(feeder.read), weights.read_address.eq(feeder.address),
             loader.write_ready.eq(1),
@@ -141,7 +152,7 @@ class SystolicCore(wiring.Component):
         ]  # fmt: skip
         if geometry.maximum:
             m.d.comb += accumulators.maximum.eq(sequencer.flag_maximum)
-        with m.If(_later(m, step & of.valid & of.last, accumulators.settled)):
+        with m.If(later(m, step & of.valid & of.last, accumulators.settled)):
             m.d.sync += filled.eq(filled + 1)
 
         # out of the accumulators
@@ -192,8 +203,8 @@ class SystolicCore(wiring.Component):
             m.d.sync += [blocks.eq(sequencer.start_run), filling.eq(sequencer.start_fill)]
 
         # edges
-        wiring.connect(m, wiring.flipped(self.i), packer.i)
-        wiring.connect(m, unpacker.o, wiring.flipped(self.o))
+        self._stream(m, wiring.flipped(self.i), packer.i, "inward")
+        self._stream(m, unpacker.o, wiring.flipped(self.o), "outward")
         for name in ("lead", "take", "trail", "fill"):
             m.d.comb += getattr(packer, name).eq(field(Take, name))
         m.d.comb += unpacker.take.eq(field(Give, "take"))
@@ -205,15 +216,35 @@ class SystolicCore(wiring.Component):
         ]  # fmt: skip
         return m
 
+    def _stream(self, m: Module, source: Any, sink: Any, name: str) -> None:
+        """Connects streams of bytes; registers keep a fast clock's engine apart from what is outside."""
+        if not self.geometry.steady:
+            wiring.connect(m, source, sink)
+            return
+        m.submodules[name] = fifo = StreamFifo(shape=Range(0, 255), lanes=1, depth=2, target=self.target)
+        m.d.comb += [
+            fifo.i.valid.eq(source.valid), fifo.i.payload[0].eq(source.payload),
+            source.ready.eq(fifo.i.ready),
+            sink.valid.eq(fifo.o.valid), sink.payload.eq(fifo.o.payload[0]), fifo.o.ready.eq(sink.ready),
+        ]  # fmt: skip
+
     def _program(self, m: Module, sequencer: Sequencer, loader: Loader) -> None:
         depth = self.geometry.program_words
+        m.d.comb += sequencer.enable.eq(loader.ready)
+        if self.geometry.steady:
+            m.submodules.program = ram = Ram(width=WORD, depth=depth, form="block", target=self.target)
+            m.d.comb += [
+                ram.write_en.eq(loader.program_write), ram.write_addr.eq(loader.program_address),
+                ram.write_data.eq(loader.program_data),
+                ram.read_addr.eq(sequencer.address), sequencer.word.eq(ram.read_data),
+            ]  # fmt: skip
+            return
         m.submodules.program = program = memory.Memory(shape=WORD, depth=depth, init=[])
         write, read = program.write_port(), program.read_port(transparent_for=())
         m.d.comb += [
             write.en.eq(loader.program_write), write.addr.eq(loader.program_address),
             write.data.eq(loader.program_data),
             read.en.eq(1), read.addr.eq(sequencer.address), sequencer.word.eq(read.data),
-            sequencer.enable.eq(loader.ready),
         ]  # fmt: skip
 
 
@@ -226,8 +257,23 @@ def array_of(geometry: Array) -> type[SystolicArray] | type[OutputStationaryArra
 
 
 def sums_latency(geometry: Array) -> int:
-    """`read_latency` of the accumulators: large arrays want a register behind their block RAMs."""
-    return 1 if geometry.shared_activations else 2
+    """`read_latency` of the accumulators: large arrays want registers around their block RAMs."""
+    return 4 if geometry.steady else 1
+
+
+def fetch_latency(geometry: Array) -> int:
+    """`latency` of the program memory."""
+    return 2 if geometry.steady else 1
+
+
+def rows_again(array: SystolicArray | OutputStationaryArray, arriving: int, weights: WeightMemory) -> int:
+    """`again` of the feeder: clocks from a pass's begin to the read of its successor's first row."""
+    return max(2, arriving + array.spread - weights.latency)
+
+
+def give_latency(issue: Issue, activations: ActivationMemory) -> int:
+    """`latency` of the unpacker."""
+    return 2 * issue.late + activations.latency
 
 
 def _steps_later(m: Module, about: Value, step: Value, steps: int) -> Value:
@@ -255,12 +301,3 @@ def _steps_later(m: Module, about: Value, step: Value, steps: int) -> Value:
     ]  # fmt: skip
     m.d.sync += place.eq(following_place)
     return Cat(flags[0], read.data, flags[1])
-
-
-def _later(m: Module, value: Value, clocks: int) -> Value:
-    """`value` some clocks later."""
-    for _ in range(clocks):
-        held = Signal.like(value, name="later")
-        m.d.sync += held.eq(value)
-        value = held
-    return value

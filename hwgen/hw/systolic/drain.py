@@ -6,8 +6,9 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hwgen.hw.systolic.delay import later
 from hwgen.hw.systolic.issue import BLOCK_BITS
-from hwgen.hw.systolic.nest import COUNT_BITS, Nest
+from hwgen.hw.systolic.nest import COUNT_BITS, LATE, Nest
 from hwgen.program.array import GROUP, Array
 
 
@@ -18,11 +19,14 @@ class Drain(wiring.Component):
     index moves, constant during a RUN. read, index, bank: of the accumulators, whose word is there `latency`
     clocks later, for GROUP clocks; column, block: of the sum that goes to each quantiser in a clock `valid`.
 
-    A block begins one clock after it is filled or after the one before it has been read out.
+    A block begins one clock after it is filled or after the one before it has been read out. A steady
+    geometry's reads leave LATE clocks later, which `late` says and `latency` includes.
     """
 
     def __init__(self, *, geometry: Array, latency: int) -> None:
-        self.geometry, self.latency = geometry, latency
+        self.geometry = geometry
+        self.late = LATE if geometry.steady else 0
+        self.latency = self.late + latency
         super().__init__(
             {
                 "filled": In(BLOCK_BITS), "drained": Out(BLOCK_BITS),
@@ -35,7 +39,7 @@ class Drain(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.nest = nest = Nest(levels=2, width=COUNT_BITS)
+        m.submodules.nest = nest = Nest(levels=2, width=COUNT_BITS, pipelined=self.geometry.steady)
         active = Signal()
         phase = Signal(range(GROUP))
         ended = Signal()
@@ -44,17 +48,12 @@ class Drain(wiring.Component):
             nest.count1.eq(self.d1_count),
             nest.delta0.eq(self.d0_index),
             nest.delta1.eq(self.d1_index),
-            self.read.eq(active & (phase == 0)),
+            Cat(self.read, self.bank).eq(later(m, Cat(active & (phase == 0), self.drained[0]), self.late)),
             self.index.eq(nest.address),
-            self.bank.eq(self.drained[0]),
             ended.eq(active & (phase == GROUP - 1)),
         ]
         about = Cat(active, phase, self.drained)
-        for _ in range(self.latency):
-            later = Signal.like(about, name="later")
-            m.d.sync += later.eq(about)
-            about = later
-        m.d.comb += Cat(self.valid, self.column, self.block).eq(about)
+        m.d.comb += Cat(self.valid, self.column, self.block).eq(later(m, about, self.latency))
         with m.If(active):
             m.d.sync += phase.eq(phase + 1)
             with m.If(ended):
@@ -72,9 +71,10 @@ class Store(wiring.Component):
 
     begin: an instruction that writes begins (address o, loops d0, d1 and, with `blocks`, b, t). quantised: a
     byte of each group, GROUP of them in as many clocks (not necessarily one after the other) make a word.
-    filling: words of `value`, one a clock. put, word: a word of the input stream.
-    write, address, data: of the memory, always taken at once. busy: words remain to be written; ending: the
-    next one is the last.
+    filling: words of `value`, one a clock. put, word: a word of the input stream (neither `blocks` nor
+    `filling`).
+    write, address, data: of the memory, always taken at once (of a steady geometry, LATE clocks later). busy:
+    words remain to be written; ending: the next one is the last.
     """
 
     def __init__(self, *, geometry: Array) -> None:
@@ -95,16 +95,19 @@ class Store(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.nest = nest = Nest(levels=4, width=16)
+        steady = self.geometry.steady
+        m.submodules.nest = nest = Nest(levels=4, width=16, pipelined=steady)
         loops = (("d0", "d0"), ("d1", "d1"), ("b", "ob"), ("t", "ot"))
         for number, (count, delta) in enumerate(loops):
             m.d.comb += [
                 getattr(nest, f"count{number}").eq(getattr(self, f"{count}_count")),
                 getattr(nest, f"delta{number}").eq(getattr(self, f"{delta}_delta")),
             ]
-        groups = [Signal(8 * GROUP, name=f"packed{group}") for group in range(self.geometry.groups)]
+        groups = [
+            Signal(8 * GROUP, name=f"packed{group}", reset_less=True) for group in range(self.geometry.groups)
+        ]
         bytes_in = Signal(range(GROUP))
-        whole = Signal()
+        whole, data = Signal(), Signal.like(self.data)
         with m.If(self.valid):
             m.d.sync += bytes_in.eq(bytes_in + 1)
             for group, packed in enumerate(groups):
@@ -113,19 +116,20 @@ class Store(wiring.Component):
         m.d.comb += [
             nest.start.eq(self.o),
             nest.begin.eq(self.begin),
-            self.write.eq(self.busy & (whole | self.filling | self.put)),
+            nest.advance.eq(self.busy & (whole | self.filling | self.put)),
             self.address.eq(nest.address),
-            self.data.eq(Cat(groups)),
-            nest.advance.eq(self.write),
+            data.eq(Cat(groups)),
+            self.write.eq(later(m, nest.advance, LATE if steady else 0)),
+            self.data.eq(later(m, data, LATE if steady else 0, reset=False)),
         ]
         with m.If(self.filling):
-            m.d.comb += self.data.eq(self.value.replicate(self.geometry.columns))
-        with m.Elif(self.put):
-            m.d.comb += self.data.eq(self.word)
+            m.d.comb += data.eq(self.value.replicate(self.geometry.columns))
+        with m.Elif(~self.blocks):
+            m.d.comb += data.eq(self.word)
         lasts = nest.lasts()
         m.d.comb += self.ending.eq(lasts[0] & lasts[1] & (~self.blocks | (lasts[2] & lasts[3])))
         with m.If(self.begin):
             m.d.sync += self.busy.eq(1)
-        with m.Elif(self.write & self.ending):
+        with m.Elif(nest.advance & self.ending):
             m.d.sync += self.busy.eq(0)
         return m

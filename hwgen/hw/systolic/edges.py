@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hwgen.hw.product.form import register
 from hwgen.program.array import Array
 
 
@@ -19,7 +20,7 @@ class Packer(wiring.Component):
     """
 
     def __init__(self, *, geometry: Array) -> None:
-        self.columns = geometry.columns
+        self.columns, self.steady = geometry.columns, geometry.steady
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
@@ -35,7 +36,11 @@ class Packer(wiring.Component):
         count = Signal(range(self.columns))
         filling, taking = Signal(), Signal()
         moves, whole = Signal(), Signal()
-        byte = Signal(8)
+        byte, word = Signal(8), Signal.like(self.word, reset_less=True)
+        leads: Value = self.lead != 0
+        trails: Value = self.trail != 0
+        if self.steady:  # they are there long before they are needed
+            leads, trails = register(m, leads, name="leads"), register(m, trails, name="trails")
         m.d.comb += [
             self.i.ready.eq(taking),
             moves.eq(filling | (taking & self.i.valid)),
@@ -44,14 +49,15 @@ class Packer(wiring.Component):
         ]
         m.d.sync += self.put.eq(whole)
         with m.If(moves):
-            m.d.sync += [count.eq(count + 1), self.word.eq(Cat(self.word[8:], byte)), left.eq(left - 1)]
+            m.d.sync += [count.eq(count + 1), word.eq(Cat(word[8:], byte)), left.eq(left - 1)]
+        m.d.comb += self.word.eq(word)
 
         def part(name: str, length: Value) -> None:
             m.d.sync += left.eq(length)
             m.next = name
 
         def cycle() -> None:
-            with m.If(self.lead != 0):
+            with m.If(leads):
                 part("LEAD", self.lead)
             with m.Else():
                 part("TAKE", self.take)
@@ -63,7 +69,7 @@ class Packer(wiring.Component):
                 m.next = "IDLE"
 
         def taken() -> None:
-            with m.If(self.trail != 0):
+            with m.If(trails):
                 part("TRAIL", self.trail)
             with m.Else():
                 cycle()
@@ -106,7 +112,7 @@ class Unpacker(wiring.Component):
         m = Module()
         left = Signal(16)  # bytes of this round of n1, less one
         count = Signal(range(self.columns))
-        word = Signal(8 * self.columns)
+        word = Signal(8 * self.columns, reset_less=True)
         wait = Signal(range(self.latency + 1))
         m.d.comb += self.o.payload.eq(word[:8])
         with m.If(self.begin):

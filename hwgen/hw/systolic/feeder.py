@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,10 +21,16 @@ class Feeder(wiring.Component):
     full: the next pass's weights are in the shadow registers or will be before the step that is issued now.
 
     Row r of the shadow registers is free again `spread` + r + 1 steps after the pass before it began.
+
+    A steady geometry's rows are free by the clock: row 0 is read `again` clocks after `Issue.swap` (at least
+    2), which comes here as `took` a clock late, and `step` and `swapped` are not looked at. `full` is there
+    two clocks sooner, as far as nothing can stop the last row's read.
     """
 
-    def __init__(self, *, geometry: Array, latency: int, spread: int) -> None:
-        self.geometry, self.latency, self.spread = geometry, latency, spread
+    def __init__(self, *, geometry: Array, latency: int, spread: int, again: int = 2) -> None:
+        if again < 2:
+            raise ValueError(f"feeder: rows cannot be read again after {again} clocks")
+        self.geometry, self.latency, self.spread, self.again = geometry, latency, spread, again
         super().__init__(
             {
                 "begin": In(1), "w": In(16), "hold": In(1), "blocked": In(1),
@@ -41,16 +47,10 @@ class Feeder(wiring.Component):
         m = Module()
         rows = self.geometry.rows
         number = Signal(range(max(rows, PARAMETER_WORDS)))
-        oldest = rows + self.spread
-        age = Signal(range(oldest + 1), init=oldest)
-        armed = Signal(init=1)
         block = Signal(BLOCK_BITS)
         parameters, weights = Signal(), Signal()
         m.d.comb += [parameters.eq(0), weights.eq(0), self.read.eq(parameters | weights)]
-        with m.If(self.took):
-            m.d.sync += [age.eq(0), armed.eq(0)]
-        with m.Elif(self.step & (armed | self.swapped) & (age != oldest)):
-            m.d.sync += [age.eq(age + 1), armed.eq(1)]
+        free = self._free_by_clock(m) if self.geometry.steady else self._free_by_steps(m, number)
         with m.If(self.read):
             m.d.sync += [self.address.eq(self.address + 1), number.eq(number + 1)]
         with m.FSM():
@@ -63,7 +63,9 @@ class Feeder(wiring.Component):
                     m.d.sync += [number.eq(0), block.eq(block + 1)]
                     m.next = "ROWS"
             with m.State("ROWS"):
-                m.d.comb += weights.eq((age > number + self.spread) & ~self.blocked)
+                m.d.comb += weights.eq(free & ~self.blocked)
+                if self.geometry.steady and not self.geometry.shared_weights:
+                    m.d.comb += self.full.eq(weights & number[1:].all())
                 with m.If(weights & (number == rows - 1)):
                     m.d.sync += number.eq(0)
                     m.next = "FULL"
@@ -87,3 +89,28 @@ class Feeder(wiring.Component):
             self.parameter.eq(kind_p), self.word.eq(place), self.block.eq(of),
         ]  # fmt: skip
         return m
+
+    def _free_by_steps(self, m: Module, row: Value) -> Value:
+        """Whether `row` may be read."""
+        oldest = self.geometry.rows + self.spread
+        age = Signal(range(oldest + 1), init=oldest)
+        armed = Signal(init=1)
+        with m.If(self.took):
+            m.d.sync += [age.eq(0), armed.eq(0)]
+        with m.Elif(self.step & (armed | self.swapped) & (age != oldest)):
+            m.d.sync += [age.eq(age + 1), armed.eq(1)]
+        return age > row + self.spread
+
+    def _free_by_clock(self, m: Module) -> Value:
+        """Whether row 0 may be read; the others are free when it is their turn."""
+        free = Signal(init=1)
+        freed: Value = self.took
+        for _ in range(self.again - 2):
+            later = Signal(name="freed")
+            m.d.sync += later.eq(freed)
+            freed = later
+        with m.If(freed):
+            m.d.sync += free.eq(1)
+        with m.Elif(self.took):
+            m.d.sync += free.eq(0)
+        return free

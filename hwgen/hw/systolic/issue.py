@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import C, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hwgen.hw.systolic.nest import COUNT_BITS, Nest
+from hwgen.hw.systolic.nest import COUNT_BITS, LATE, Nest
 from hwgen.program.array import Array
 
 LEVELS = ("n0", "n1", "p0", "p1", "b", "t")
@@ -34,10 +34,14 @@ class Issue(wiring.Component):
 
     A pass begins when its weights are there, when at least `spacing` steps have passed since the pass before
     began, and its block only when the accumulator bank is free. Within a pass only `blocked` stops the steps.
+
+    A steady geometry has no `blocked`; every clock is a step, during a RUN or not. `full` counts one clock
+    later, and `address` is there `late` clocks after `read` or `advance` (which then is the clock after).
     """
 
     def __init__(self, *, geometry: Array, spacing: int) -> None:
         self.geometry, self.spacing = geometry, spacing
+        self.late = LATE if geometry.steady else 0
         ports = {
             "begin": In(1), "x": In(16), "hold": In(1), "widen": In(1),
             "walk": In(1), "advance": In(1), "walked": Out(1),
@@ -52,7 +56,7 @@ class Issue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.nest = nest = Nest(levels=len(LEVELS), width=16)
+        m.submodules.nest = nest = Nest(levels=len(LEVELS), width=16, pipelined=self.geometry.steady)
         for number, level in enumerate(LEVELS):
             m.d.comb += [
                 getattr(nest, f"count{number}").eq(getattr(self, f"{level}_count")),
@@ -62,17 +66,24 @@ class Issue(wiring.Component):
         pass_begins, first, digit = Signal(), Signal(), Signal()
         block = Signal(BLOCK_BITS)
         index = Signal.like(self.about.index)
+        steady = self.geometry.steady
         age = Signal(range(self.spacing + 1), init=self.spacing)
         swaps, free, ready = Signal(), Signal(), Signal()
+        aged, full, blocked = age == self.spacing, self.full, self.blocked
+        if steady:
+            aged, full, blocked = Signal(init=1), Signal(), C(0, 1)
+            m.d.sync += full.eq(self.full)
         ending = Signal()  # the pass's last step
         m.d.comb += [
             swaps.eq(pass_begins & (first | ~self.hold)),
             free.eq(((block - self.drained) & 2) == 0),
-            ready.eq(~pass_begins | ((age == self.spacing) & (self.full | ~swaps) & (free | ~first))),
-            self.read.eq(self.busy & ready & ~self.blocked),
+            ready.eq(~pass_begins | (aged & (full | ~swaps) & (free | ~first))),
+            self.read.eq(self.busy & ready & ~blocked),
             self.swap.eq(self.read & swaps),
             self.stepped.eq(
-                self.read | (self.running & (~self.busy | (pass_begins & ~(ready & self.blocked))))
+                self.read | (self.running & (~self.busy | (pass_begins & ~(ready & blocked))))
+                if not steady
+                else 1
             ),
             ending.eq(n0 & n1),
             self.address.eq(nest.address),
@@ -92,8 +103,12 @@ class Issue(wiring.Component):
         ]
         with m.If(self.read & pass_begins):
             m.d.sync += age.eq(1)
-        with m.Elif(self.stepped & (age != self.spacing)):
+            if steady:
+                m.d.sync += aged.eq(0)
+        with m.Elif(self.stepped & ~aged):
             m.d.sync += age.eq(age + 1)
+            if steady:
+                m.d.sync += aged.eq(age == self.spacing - 1)
         with m.If(self.begin):
             m.d.sync += [self.busy.eq(1), pass_begins.eq(1), first.eq(1), digit.eq(1), index.eq(0)]
         with m.Elif(self.read):

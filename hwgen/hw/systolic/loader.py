@@ -108,7 +108,19 @@ class Loader(wiring.Component):
         def refuse(condition: Value, reason: Reason) -> None:
             with m.If(condition):
                 m.d.sync += self.reason.eq(reason)
+                then()
                 m.next = "ERROR"
+
+        # what a state means; with a fast clock in registers, for much hangs on it
+        meanings = [in_header, in_program, in_body, writing]
+
+        def now(*meant: Signal) -> None:
+            if not self.geometry.steady:
+                m.d.comb += [each.eq(1) for each in meant]
+
+        def then(*meant: Signal) -> None:
+            if self.geometry.steady:
+                m.d.sync += [each.eq(any(each is one for one in meant)) for each in meanings]
 
         where = Signal(24)
         m.d.comb += [reader.address.eq(where + self.base), self.busy.eq(1)]
@@ -116,9 +128,10 @@ class Loader(wiring.Component):
             with m.State("START"):
                 m.d.comb += reader.start.eq(1)
                 with m.If(reader.idle):
+                    then(in_header)
                     m.next = "HEADER"
             with m.State("HEADER"):
-                m.d.comb += in_header.eq(1)
+                now(in_header)
                 with m.If(take):
                     m.d.sync += header.eq(header + 1)
                     with m.Switch(header):
@@ -136,21 +149,25 @@ class Loader(wiring.Component):
                             refuse(word[:2].any() | word[24:].any(), Reason.LENGTHS)
                         with m.Case(7):
                             m.d.sync += self.checksum.eq(word)
+                            then(in_body, in_program)
                             m.next = "PROGRAM"
             with m.State("PROGRAM"):
-                m.d.comb += [in_body.eq(1), in_program.eq(1)]
+                now(in_body, in_program)
                 with m.If(take & end_of_program):
+                    then(in_body, writing)
                     m.next = "WEIGHTS"
                 refuse(arrived & (left == 0), Reason.LENGTHS)
             with m.State("WEIGHTS"):
-                m.d.comb += [in_body.eq(1), writing.eq(1)]
+                now(in_body, writing)
                 with m.If(end_of_weights):
+                    then(in_body)
                     m.next = "REST"
                 refuse(arrived & (left == 0), Reason.LENGTHS)
             with m.State("REST"):
-                m.d.comb += in_body.eq(1)
+                now(in_body)
                 with m.If(left == 0):
                     m.d.comb += reader.stop.eq(1)
+                    then()
                     m.next = "AGAIN"
             with m.State("AGAIN"):
                 # the checksum's word once more: behind what it is of, it always leaves the same residue
@@ -170,11 +187,13 @@ class Loader(wiring.Component):
                     reader.start.eq(load),
                 ]
                 with m.If(load):
+                    then(writing)
                     m.next = "LOAD"
             with m.State("LOAD"):
-                m.d.comb += writing.eq(1)
+                now(writing)
                 with m.If(left == 0):
                     m.d.comb += reader.stop.eq(1)
+                    then()
                     m.next = "READY"
             with m.State("ERROR"):
                 m.d.comb += [reader.stop.eq(1), self.error.eq(1)]

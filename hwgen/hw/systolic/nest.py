@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import C, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 COUNT_BITS = 8
+LATE = 1  # clocks that a pipelined nest's address comes after its round
 
 
 class Nest(wiring.Component):
@@ -22,10 +23,13 @@ class Nest(wiring.Component):
     hold while the loops run. begin: takes start and counts; advance: one round further, one clock later.
     address: of this round. last0..: loop k is in its last round. final: all are; advancing then does nothing
     useful, `begin` starts anew. Advance and begin are never given together.
+
+    pipelined: for a fast clock. The address is then there LATE clocks after the round begins, everything else
+    as before; counts must be there a clock before `begin`.
     """
 
-    def __init__(self, *, levels: int, width: int) -> None:
-        self.levels = levels
+    def __init__(self, *, levels: int, width: int, pipelined: bool = False) -> None:
+        self.levels, self.pipelined = levels, pipelined
         ports = {"start": In(width), "begin": In(1), "advance": In(1), "address": Out(width), "final": Out(1)}
         for level in range(levels):
             ports |= {f"count{level}": In(COUNT_BITS), f"delta{level}": In(width), f"last{level}": Out(1)}
@@ -43,13 +47,31 @@ class Nest(wiring.Component):
             left, count = Signal(COUNT_BITS, name=f"left{level}"), getattr(self, f"count{level}")
             following = Signal(COUNT_BITS, name=f"following{level}")
             flag = Signal(name=f"is_last{level}", init=1)  # a register: much hangs on it
-            m.d.comb += [last.eq(flag), following.eq(Mux(self.begin | last, count, left - 1))]
+            again = self.begin | last
+            m.d.comb += [last.eq(flag), following.eq(Mux(again, count, left - 1))]
+            none: Value = following == 0
+            if self.pipelined:  # the same, without the subtraction
+                single = Signal(name=f"single{level}")
+                m.d.sync += single.eq(count == 0)
+                none = Mux(again, single, left == 1)
             with m.If(self.begin | (self.advance & inner)):
-                m.d.sync += [left.eq(following), flag.eq(following == 0)]
+                m.d.sync += [left.eq(following), flag.eq(none)]
             inner = last & inner
         for level in reversed(range(self.levels - 1)):
             move = Mux(getattr(self, f"last{level}"), move, getattr(self, f"delta{level}"))
         m.d.comb += self.final.eq(inner)
+        if self.pipelined:
+            move, inner = C(0, 1), C(1, 1)
+            for level, last in enumerate(self.lasts()):  # two products a LUT
+                chosen = inner if level == self.levels - 1 else inner & ~last
+                delta = getattr(self, f"delta{level}")
+                move = move | (delta & chosen.replicate(len(delta)))
+                inner = inner & last
+            moves, moved, begun = Signal(), Signal(len(self.address)), Signal()
+            m.d.sync += [moves.eq(self.begin | self.advance), moved.eq(move), begun.eq(self.begin)]
+            with m.If(moves):
+                m.d.sync += self.address.eq(Mux(begun, self.start, self.address + moved))
+            return m
         with m.If(self.begin):
             m.d.sync += self.address.eq(self.start)
         with m.Elif(self.advance):

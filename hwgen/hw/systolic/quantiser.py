@@ -16,7 +16,7 @@ from hwgen.targets import Target
 HALF = 32  # a column's parameters are two such words
 FRONT = 2  # clocks from a sum to it with its bias
 BLOCKS = 4  # whose parameters there is room for: those of the next may come while two others are under way
-BACK = 5  # clocks from the scaled sum to the activation
+BACK, MORE = 5, 2  # clocks from the scaled sum to the activation; more of them for a steady geometry
 REACH = 10  # signed bits that an activation has at most before its zero point is added
 
 
@@ -35,7 +35,7 @@ class Quantiser(wiring.Component):
     def __init__(self, *, geometry: Array, target: Target) -> None:
         self.geometry, self.target = geometry, target
         self.scaling = scaling(operand=geometry.operand, multiplier=geometry.multiplier, target=target)
-        self.latency = FRONT + self.scaling.latency + BACK
+        self.latency = FRONT + self.scaling.latency + BACK + MORE * geometry.steady
         self.reads = FRONT + self.scaling.late
         super().__init__(
             {
@@ -95,6 +95,7 @@ class Quantiser(wiring.Component):
 
         With the one off already taken off q, what is shifted out last is what the rest must be raised by.
         """
+        steady = self.geometry.steady
         less = (q < 0) & self.away & shift.any()
         value: Value = register(m, (q - less)[: len(q) + 1].as_signed(), name="less")
         value = Cat(C(0, 1), value).as_signed()
@@ -105,10 +106,21 @@ class Quantiser(wiring.Component):
         for level in (1, 0):
             value = Mux(held[level], value >> (1 << level), value).as_signed()
         rounds, value = register(m, value[0], name="rounds"), value[1:].as_signed()
+        zero, lo, hi = self.zero, self.lo, self.hi
+        if steady:
+            rounds, value = register(m, rounds, name="rounds"), register(m, value, name="whole")
+            zero, lo, hi = (register(m, limit, name="limit") for limit in (zero, lo, hi))
         value = register(m, _clipped(value, REACH), name="fine")
-        total = (Cat(C(1, 1), value).as_signed() + Cat(rounds, self.zero).as_signed()) >> 1
+        total = (Cat(C(1, 1), value).as_signed() + Cat(rounds, zero).as_signed()) >> 1
         value = register(m, total[: REACH + 1].as_signed(), name="moved")
-        inside = Mux(value < self.lo, self.lo, Mux(value > self.hi, self.hi, value))
+        low, high = value < lo, value > hi
+        if steady:
+            low, high = (
+                register(m, (value - lo)[-1], name="below"),
+                register(m, (hi - value)[-1], name="above"),
+            )
+            value = register(m, value, name="compared")
+        inside = Mux(low, lo, Mux(high, hi, value))
         return register(m, inside[:8], name="value")
 
 

@@ -34,14 +34,16 @@ def register_of(kind: type[Instruction], field: str) -> str:
 
 
 class Sequencer(wiring.Component):
-    """enable: the program memory is filled. address, word: of the program memory, one clock apart.
+    """enable: the program memory is filled. address, word: of the program memory, `latency` (1 or 2) clocks
+    apart; every instruction takes a clock more with 2.
 
     f_<name>: the registers, by RUN's fields (`register_of`); flags: those of the opcode's word. start_<kind>:
     begins that instruction, for one clock; busy_<kind>: it is under way (low in the clock of its start).
     running: a RUN is under way. Wait waits while busy_load, a Load also before it starts; End starts over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, latency: int = 1) -> None:
+        self.ahead = latency - 1  # words that are asked for before the one before them is known
         self.kinds = [kind for kind in INSTRUCTIONS if kind not in (Wait, End)]
         ports = {"enable": In(1), "address": Out(WORD), "word": In(WORD), "running": Out(1)}
         ports |= {f"f_{name}": Out(self._width(name)) for name in FIELDS}
@@ -59,6 +61,7 @@ class Sequencer(wiring.Component):
         opcode = Signal(OPCODE_BITS)
         register, left = Signal(range(len(FIELDS))), Signal(range(len(FIELDS) + 1))
         m.d.sync += [getattr(self, f"start_{kind.__name__.lower()}").eq(0) for kind in self.kinds]
+        ends = Signal()  # `left` is 1
         busy: Value = Signal()
         m.d.comb += busy.eq(0)
         with m.Switch(opcode):
@@ -75,18 +78,25 @@ class Sequencer(wiring.Component):
                 m.next = "READ"
             with m.State("READ"):  # the word of `address` is there in the next clock
                 m.d.sync += self.address.eq(self.address + 1)
-                m.next = "OPCODE"
+                m.next = "AHEAD" if self.ahead else "OPCODE"
+            if self.ahead:
+                with m.State("AHEAD"):
+                    m.d.sync += self.address.eq(self.address + 1)
+                    m.next = "OPCODE"
             with m.State("OPCODE"):
                 m.d.sync += opcode.eq(self.word)
                 flags = [getattr(self, f"flag_{name}") for name in Run.flags]
                 m.d.sync += [flag.eq(self.word[OPCODE_BITS + at]) for at, flag in enumerate(flags)]
                 m.next = "EXECUTE"
+                if self.ahead:
+                    m.d.sync += self.address.eq(self.address - 1)
                 with m.Switch(self.word[:OPCODE_BITS]):
                     for kind in self.kinds:
                         with m.Case(kind.opcode):
                             m.d.sync += [
                                 register.eq(FIELDS.index(FIRST[kind])),
                                 left.eq(len(kind.operands())),
+                                ends.eq(len(kind.operands()) == 1),
                                 self.address.eq(self.address + 1),
                             ]
                             m.next = "FIELDS"
@@ -94,13 +104,15 @@ class Sequencer(wiring.Component):
                         m.d.sync += self.address.eq(0)
                         m.next = "READ"
             with m.State("FIELDS"):
-                m.d.sync += [register.eq(register + 1), left.eq(left - 1)]
+                m.d.sync += [register.eq(register + 1), left.eq(left - 1), ends.eq(left == 2)]
                 with m.Switch(register):
                     for number, name in enumerate(FIELDS):
                         with m.Case(number):
                             m.d.sync += getattr(self, f"f_{name}").eq(self.word)
-                with m.If(left == 1):
+                with m.If(ends):
                     m.next = "EXECUTE"
+                    if self.ahead:
+                        m.d.sync += self.address.eq(self.address - 1)
                 with m.Else():
                     m.d.sync += self.address.eq(self.address + 1)
             with m.State("EXECUTE"):

@@ -37,7 +37,8 @@ class Counted(wiring.Component):
         parts = inside.submodules
         array, issue, accumulators = parts.array, parts.issue, parts.accumulators
         m.d.comb += self.start.eq(parts.sequencer.start_run)
-        entered, update = Signal(), Signal()
+        entered, update, ran = Signal(), Signal(), Signal()
+        m.d.sync += ran.eq(parts.sequencer.running)  # the last word may be written a clock later
         m.d.comb += [
             entered.eq(issue.read & issue.stepped),
             update.eq(accumulators.step & accumulators.valid),
@@ -49,7 +50,7 @@ class Counted(wiring.Component):
             ("weight_reads", parts.weights.read, 1),
             ("accumulator_reads", update & ~accumulators.first, 1),
             ("accumulator_writes", update, 1),
-            ("stored", parts.activations.write & parts.sequencer.running, self.array.columns),
+            ("stored", parts.activations.write & (parts.sequencer.running | ran), self.array.columns),
         ):
             counter = getattr(self, name)
             more = parts.drain.read if name == "accumulator_reads" else 0

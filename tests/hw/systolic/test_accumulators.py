@@ -120,7 +120,7 @@ def test_every_word(model: str, tmp_path: Path, monkeypatch: Any) -> None:
     """With leaves' models, and with the cells as hwgen and (SB_RAM40_4K) as Yosys know them."""
     small = replace(UP5K, depth=20)
     large = replace(ECP5_85F, rows=8, columns=8, depth=33)
-    both = [(large, ECP5, 1), (large, ECP5, 2)]
+    both = [(large, ECP5, latency) for latency in (1, 2, 4)]
     cases = {}
     for seed, (geometry, target, latency) in enumerate([(small, ICE40UP, 1), (small, GENERIC, 2), *both]):
         for busy in (1.0, 0.6):

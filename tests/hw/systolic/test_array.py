@@ -64,6 +64,10 @@ class Run:
         expected = meant(code, weights[owner], lanes).sum(axis=1)
         starts = enumerate(first + self.dut.spread)
         takes = {(int(at) + row, row): number for number, at in starts for row in range(rows)}
+        if self.dut.geometry.steady:
+            for _ in range(rows):
+                self._clock(step=0, x=0, depthwise=depthwise, swap=0, load=0, load_row=0, w=0)
+                self.sums.append(None)
         loaded, taken, step = [-1] * rows, [-1] * rows, 0
         while step < len(owner) + self.dut.latency:
             ready = all(loaded[row] >= takes.get((step, row), -1) for row in range(rows))
@@ -117,6 +121,7 @@ def cases() -> dict[str, Case]:
         "generic 8x8": SystolicArray(geometry=square, target=GENERIC),
         "ecp5": SystolicArray(geometry=UP5K, target=ECP5, multipliers=8),
         "ecp5 8x4": SystolicArray(geometry=wide, target=ECP5),
+        "ecp5 steady": SystolicArray(geometry=replace(wide, shared_activations=False), target=ECP5),
     }
     return {
         f"{name}, busy {busy}": Run(dut, busy=busy, seed=seed).case()

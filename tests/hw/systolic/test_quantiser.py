@@ -121,4 +121,5 @@ def test_every_activation(tmp_path: Path) -> None:
         for target in (ICE40UP, GENERIC, ECP5)
         for seed in range(2)
     }
+    cases["steady"] = case(replace(UP5K, shared_activations=False), ECP5, 2)
     assert first_mismatches(cases, tmp_path) == {}
