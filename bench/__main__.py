@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import bnn, boards, codes, mlperf, popcount, tool
+from bench import bnn, boards, codes, mlperf, mlperf_run, popcount, tool
 
 BENCHES: dict[str, Callable[[], None]] = {
     "tool": tool.main,
     "mlperf": mlperf.main,
+    "mlperf_run": mlperf_run.main,
     "codes": codes.main,
     "popcount": popcount.main,
     "bnn": bnn.main,
@@ -21,6 +22,7 @@ BENCHES: dict[str, Callable[[], None]] = {
 OPTIONS: dict[str, Callable[[list[str]], None]] = {
     "boards": boards.run,
     "codes": codes.run,
+    "mlperf_run": mlperf_run.main,
     "popcount": popcount.run,
 }
 

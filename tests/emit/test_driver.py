@@ -169,7 +169,13 @@ def test_late_answers_are_not_taken_for_the_next(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
-    [({"design_id": DESIGN + 1}, 4), ({"protocol": 3}, 4), ({"inputs": 11}, 4), ({"every": 1}, 1)],
+    [
+        ({"design_id": DESIGN + 1}, 4),
+        ({"protocol": 3}, 4),
+        ({"inputs": 11}, 4),
+        ({"design_id": 0, "inputs": 0, "outputs": 0}, 3),
+        ({"every": 1}, 1),
+    ],
 )
 def test_opening_what_is_not_ours(tmp_path: Path, settings: dict, expected: int) -> None:
     program = compiled(tmp_path, manifest(INT8, INT8))
