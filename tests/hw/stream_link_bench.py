@@ -165,7 +165,8 @@ int main(int argc, char** argv) {{
     while (fscanf(script, " %c %u", &command, &a) == 2) switch (command) {{
     case 'b': bit_out(0); for (int k = 0; k < 8; k++) bit_out(a >> k & 1); bit_out(1); break;
     case 'w': for (unsigned k = 0; k < a; k++) tick(); break;
-    case 'e': printf(" %d %d\\n", top->busy, top->error); break;
+    case 'r': top->rst = 1; for (unsigned k = 0; k < a; k++) tick(); top->rst = 0; break;
+    case 'e': printf(" %d %d\\n", top->busy, top->error); fflush(stdout); break;
     case 'p':
         if (fscanf(script, "%u", &value) != 1) return 2;
         switch (a) {{ {ports} }}
@@ -220,6 +221,11 @@ class Bench:
                 command, capture_output=True, text=True, cwd=folder, env=tools.simulator_env()
             )
             assert ran.returncode == 0, ran.stderr[-3000:]
+
+    def start(self) -> subprocess.Popen[str]:
+        """The simulation, with commands at its stdin."""
+        program = [str(self.folder / "build" / "Vtop"), "/dev/stdin"]
+        return subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, script: Script, *plusargs: str) -> list[tuple[bytes, bool, bool]]:
         """(bytes received, busy, error) of every case."""
