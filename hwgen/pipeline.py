@@ -71,6 +71,9 @@ def compile(
             raise UsageError(f"--{option} must be above 0 and at most {limit:g}, not {value:g}")
     if engine not in ENGINES:
         raise UsageError(f"no engine {engine!r}", where="--engine", hint=f"there are {', '.join(ENGINES)}")
+    if profile and engine == "systolic":
+        hint = "leave out --profile: `hwgen profile` needs no counters of it"
+        raise UsageError("counters are for the stream engine", where="--profile", hint=hint)
     folder = Path(out) if out is not None else Path("build") / f"{identifier(net.name)}-{board}"
     progress("planning", None)
     plan = systolic.plan if engine == "systolic" else _stream
@@ -88,7 +91,8 @@ def _stream(net: Net, board: Board, options: Options, folder: Path, progress: Pr
         # iCE40 has few hard multipliers or none
         moulds = mould.moulds(graph, target.operand if target.instances else None)
         graph = mould.run(graph, moulds)
-    planner = Planner(graph, target, left_by_link(graph, board.budget, target), fill)
+    budget = left_by_link(graph, board.budget, target, profile=options.profile)
+    planner = Planner(graph, target, budget, fill)
     plan = planner.fastest() if options.fps is None else planner.at_most(int(clock * 1e6 / options.fps))
     cast = Cast.of(graph, plan, moulds) if options.patchable else None
     return StreamDesign(net, board, options, clock, folder, progress, graph=graph, plan=plan, cast=cast)
