@@ -31,7 +31,7 @@ _STAGE = "synth"
 _STATISTICS = "statistics.json"
 _VERSION = 10  # of what this stage does, for its stamp
 
-_OPTION = re.compile(r"-?[a-z0-9]+")
+_OPTION = re.compile(r"-?[a-z0-9_]+")
 _MODULE = re.compile(r"^\s*module\s+\\?([^\s(#;]+)", re.MULTILINE)
 _PASS = re.compile(r"^(?:\d+\.)+\s+Executing (.+?) pass")
 # Yosys' top-level steps in order with the share of the time at which they start (measured).
