@@ -17,7 +17,7 @@ from hwgen.support.files import write_atomic
 from hwgen.support.progress import Progress
 
 BIT = 8  # clocks of a bit on the simulated line: few, for most clocks would only wait for it
-IDLE = 50_000  # clocks of the device's idle time: a tenth of a second, in which a host surely goes on
+IDLE = 20_000  # clocks of the device's idle time: some ten milliseconds, in which a host surely goes on
 _SLACK = 4  # the simulator may be as many times slower than it was: other programs run, too
 
 

@@ -28,8 +28,8 @@ def design(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def board(design: Design) -> SimulatedBoard:
-    """To be entered by whoever needs it. Its idle time is that of a dozen bytes: damage is soon over."""
-    return SimulatedBoard(design, idle=1000)
+    """To be entered by whoever needs it."""
+    return SimulatedBoard(design)
 
 
 @pytest.fixture(scope="session")
