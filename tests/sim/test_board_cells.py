@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "hw" / "systolic"))
-
 from flashbench import build, run
 from memories import yosys_model
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 import hwgen
 from hwgen.design import Design
+from hwgen.golden.run import execute
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits"
 NAMES = ("stream", "systolic")
@@ -22,3 +25,12 @@ def compiled(name: str, folder: Path) -> Design:
 def model(name: str) -> Path:
     """The model file of a design."""
     return EXAMPLE / ("digits.tflite" if name == "stream" else "digits_mobile.tflite")
+
+
+def wanted(design: Design, x: np.ndarray) -> np.ndarray:
+    """The core's output bytes, (N, C), of int8 inputs."""
+    lowered = getattr(design, "lowered", None)
+    graph = lowered.graph if lowered else design.graph  # type: ignore[attr-defined]
+    name = lowered.outputs[0] if lowered else graph.outputs[0].tensor
+    values = execute(graph, {graph.inputs[0].tensor: x.astype(np.int64)}, keep=True)
+    return values[name].reshape(len(x), -1)

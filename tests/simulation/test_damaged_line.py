@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from designs import wanted
 from line import Line
-from test_simulated_board import wanted
 
 from hwgen.runtime.link import Request, Status, encode_frame
 from hwgen.simulation import SimulatedBoard

@@ -9,25 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from designs import compiled
+from designs import compiled, wanted
 from line import Line
 
-from hwgen.design import Design
-from hwgen.golden.run import execute
 from hwgen.runtime.link import Identity, Request, Status, encode_frame
 from hwgen.simulation import SimulatedBoard
 from hwgen.support.errors import ToolError, UsageError
 
 pytestmark = pytest.mark.sim
-
-
-def wanted(design: Design, x: np.ndarray) -> np.ndarray:
-    """The core's output bytes, (N, C), of int8 inputs."""
-    lowered = getattr(design, "lowered", None)
-    graph = lowered.graph if lowered else design.graph  # type: ignore[attr-defined]
-    name = lowered.outputs[0] if lowered else graph.outputs[0].tensor
-    values = execute(graph, {graph.inputs[0].tensor: x.astype(np.int64)}, keep=True)
-    return values[name].reshape(len(x), -1)
 
 
 def test_digits_over_the_line(board: SimulatedBoard, digits: np.ndarray) -> None:
