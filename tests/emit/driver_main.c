@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define JOIN_(a, b) a##_##b
@@ -16,8 +15,11 @@ static int line; /* descriptor */
 
 static size_t send_bytes(void *context, const uint8_t *bytes, size_t count)
 {
+    struct pollfd waiting = {0, POLLOUT, 0};
+
     (void)context;
-    return send(line, bytes, count, MSG_DONTWAIT) == (ssize_t)count ? count : 0;
+    waiting.fd = line;
+    return poll(&waiting, 1, 1000) == 1 && write(line, bytes, count) == (ssize_t)count ? count : 0;
 }
 
 static size_t receive_bytes(void *context, uint8_t *bytes, size_t count, uint32_t milliseconds)
