@@ -1,4 +1,7 @@
-"""What of a line's hardware is fixed before its steps are known; `framed.py` has the equations."""
+"""What of an activation's hardware is fixed before its steps are known.
+
+A `LineFrame` is for many levels (`framed.py` has the equations), a `StepFrame` for few: a comparison a step.
+"""
 
 from __future__ import annotations
 
@@ -56,3 +59,34 @@ class LineFrame:
     def of(cls, facts: dict[str, Any]) -> LineFrame:
         """From `as_dict`."""
         return cls(**{**facts, "clamp": (facts["clamp"][0], facts["clamp"][1])})
+
+
+@dataclass(frozen=True)
+class StepFrame:
+    """y = clamp.lo + #{k : x >= steps[r, k]}, in falling rows clamp.hi - #..; all steps are a table's."""
+
+    clamp: tuple[int, int]
+
+    @property
+    def out(self) -> Range:
+        """Range of y."""
+        return Range(*self.clamp)
+
+    @property
+    def top(self) -> int:
+        """Steps of a row."""
+        return self.clamp[1] - self.clamp[0]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"clamp": list(self.clamp)}
+
+
+Frame = LineFrame | StepFrame
+
+
+def frame_of(facts: dict[str, Any]) -> Frame:
+    """From `as_dict`."""
+    if "shift" in facts:
+        return LineFrame.of(facts)
+    return StepFrame((facts["clamp"][0], facts["clamp"][1]))

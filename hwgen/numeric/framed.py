@@ -28,7 +28,7 @@ from hwgen.numeric.staircase import Staircase
 MAX_SHIFT = 38
 SPARE_SHIFT = 3  # bits of precision beyond what the first weights need, in hard multipliers
 SPARE_IN_LUTS = 1  # where each is a row of LUTs
-MOST_IN_LUTS = 36
+LEAST_IN_LUTS, MOST_IN_LUTS = 8, 36
 SPARE_SLOPE = 2  # bits by which a slope may grow
 SPARE_WINDOW = 1  # bits by which the inputs that are not clamped may grow
 SPARE_ZEROS = 3  # bits of the offsets beyond what the first weights need
@@ -68,7 +68,8 @@ def frame_for(stair: Staircase, zero_at: Ints, clamps: list[Range], operand: int
     """The frame that follows `stair` with some room for other steps of the kind. NoLine if none does.
 
     zero_at: (rows,) the accumulator's zero. clamps: ranges of y to try, the preferred first. operand: signed
-    bits of a hard multiplier's operands: M takes two at most, and fills one. None: M is a row of LUTs a bit.
+    bits of a hard multiplier's operands: M takes two at most, and fills one. None: each bit of M is a row of
+    LUTs.
     """
     reasons: list[str] = []
     for clamp in clamps:
@@ -94,7 +95,7 @@ def _roomy(stair: Staircase, zero_at: Ints, clamp: Range, operand: int | None) -
         found = lines.solved(replace(widest, shift=shift))
         return int(found.multiplier.max()).bit_length() + SPARE_SLOPE if found is not None else 64
 
-    part = 0 if operand is None else operand - 1
+    part = LEAST_IN_LUTS if operand is None else operand - 1
     most, spare_shift = (MOST_IN_LUTS, SPARE_IN_LUTS) if operand is None else (2 * part, SPARE_SHIFT)
     spare = next((spare for spare in range(spare_shift, -1, -1) if bits(least + spare) <= most), None)
     if spare is None:

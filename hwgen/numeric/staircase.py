@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hwgen.numeric.frame import LineFrame
+from hwgen.numeric.frame import Frame
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import Ints, ints
 
@@ -25,7 +25,7 @@ class Staircase:
     """See the module's equation. lo, hi: (rows,) the inputs each row can meet; y is defined there.
 
     Steps are kept inside [lo+1, hi+1]: what lies at or below lo is in `base`, hi+1 means "never".
-    frame: the line that hardware is given where the steps are exchanged later; its outputs are the range
+    frame: what hardware is given where the steps are exchanged later; its outputs are the range
     then.
     """
 
@@ -35,7 +35,7 @@ class Staircase:
     lo: Ints
     hi: Ints
     pixel_rows: Ints | None = None
-    frame: LineFrame | None = field(default=None, kw_only=True)
+    frame: Frame | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         rows = self.steps.shape[0]

@@ -16,33 +16,35 @@ import numpy as np
 from hwgen.ir.graph import Graph
 from hwgen.layers.softmax.op import Softmax
 from hwgen.layers.weighted import Weighted
-from hwgen.numeric.frame import LineFrame
+from hwgen.numeric.frame import Frame, LineFrame, StepFrame, frame_of
 from hwgen.numeric.framed import NoLine, fit_into, frame_for
 from hwgen.numeric.ranges import Range
 from hwgen.support.errors import UnsupportedError
 
-NARROW = 4  # bits of activations that are not part of a byte
+NARROW = 4  # bits of activations that have a comparison a step
 FEW = 3  # levels that are kept as they are: binary and ternary codes
 
 
 @dataclass(frozen=True)
 class Mould:
-    """code: sorted values that weights may take. line: the frame of the activation."""
+    """code: sorted values that weights may take. frame: of the activation."""
 
     code: tuple[int, ...]
-    line: LineFrame
+    frame: Frame
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; a code of neighbours by its ends."""
         ends = [self.code[0], self.code[-1]]
         dense = len(self.code) == ends[1] - ends[0] + 1
-        return {"range": ends} | ({} if dense else {"code": list(self.code)}) | {"line": self.line.as_dict()}
+        return (
+            {"range": ends} | ({} if dense else {"code": list(self.code)}) | {"frame": self.frame.as_dict()}
+        )
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Mould:
         """From `as_dict`."""
         low, high = facts["range"]
-        return cls(tuple(facts.get("code", range(low, high + 1))), LineFrame.of(facts["line"]))
+        return cls(tuple(facts.get("code", range(low, high + 1))), frame_of(facts["frame"]))
 
 
 def weighted(graph: Graph) -> list[Weighted]:
@@ -77,8 +79,11 @@ def _mould(node: Weighted, operand: int | None) -> Mould:
         # symmetrical codes leave the lowest value out
         code = tuple(range(full.lo + (full.signed and span.lo > full.lo), full.hi + 1))
     out = node.act.range
+    if out.width <= NARROW:
+        full = Range.bits(out.width, out.signed)
+        return Mould(code, StepFrame((full.lo, full.hi)))
     zeros = np.zeros(node.act.rows, dtype=np.int64)
-    full = Range.bits(out.width if out.width <= NARROW else max(out.width, 8), out.signed)
+    full = Range.bits(max(out.width, 8), out.signed)
     return Mould(code, frame_for(node.act, zeros, [full, out], operand))
 
 
@@ -97,9 +102,12 @@ def run(graph: Graph, given: list[Mould]) -> Graph:
                 items.append(
                     f"{node.name} ({node.kind}): a weight is {outside[0]}, the hardware takes {codes}"
                 )
-            act = replace(node.act, frame=mould.line)
+            act = replace(node.act, frame=mould.frame)
             try:
-                fit_into(act, np.zeros(act.rows, dtype=np.int64), mould.line)
+                if isinstance(mould.frame, LineFrame):
+                    fit_into(act, np.zeros(act.rows, dtype=np.int64), mould.frame)
+                elif act.reached not in mould.frame.out:
+                    raise NoLine(f"outputs are {act.reached}; the hardware has {mould.frame.out}")
             except NoLine as reason:
                 items.append(f"{node.name} ({node.kind}): {reason}")
             node = replace(node, code=mould.code, act=act)

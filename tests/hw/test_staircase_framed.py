@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from amaranth.back import rtlil
-from test_staircase import run, tflite
+from test_staircase import few_steps, run, tflite
 from test_staircase_verilog import case
 from verilated import first_mismatches
 
 from hwgen.hw.staircase import NoForm, StaircaseUnit
+from hwgen.numeric.frame import StepFrame
 from hwgen.numeric.framed import frame_for
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.staircase import Staircase
@@ -73,6 +74,39 @@ def test_steps_beyond_the_frame_are_refused() -> None:
         run(framed(flat, other, first), value=REACH, split_at=-other)
 
 
+def stepped(seed: int, steps: int = 3) -> Staircase:
+    """Rows that rise, fall, or stand still at the ends of a frame."""
+    stair = few_steps(8, steps, seed)
+    low, high = -5, 4 + steps
+    base = np.random.default_rng(seed).integers(low, high - steps + 1, 8)
+    base = np.where(stair.sign < 0, base + steps, base)
+    base[2], base[3] = (low, high) if stair.sign[2] > 0 else (low + steps, base[3])
+    steps_of = stair.steps.copy()
+    steps_of[3] = stair.hi[3] + 1
+    return replace(stair, steps=steps_of, base=base, frame=StepFrame((low, high)))
+
+
+@pytest.mark.parametrize("steps", [1, 3, 7])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_cuts(steps: int, seed: int) -> None:
+    unit = run(stepped(seed, steps), lanes=2, value=Range(-2500, 2600))
+    assert unit.form == "cuts" and unit.plan.form.frame.top == 9 + steps
+
+
+def test_other_cuts_are_the_same_hardware() -> None:
+    texts = []
+    for seed in (1, 2, 3):
+        unit = StaircaseUnit(stepped(seed), lanes=2, channels=8, value=Range(-2500, 2600), target=ECP5)
+        lines = rtlil.convert(unit, emit_src=False).splitlines()
+        texts.append([line for line in lines if "INITVAL" not in line])
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_outputs_beyond_the_frame_are_refused() -> None:
+    with pytest.raises(NoForm, match="not within"):
+        run(replace(stepped(1), frame=StepFrame((0, 1))), value=Range(-2500, 2600))
+
+
 @pytest.mark.sim
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler on this machine")
 def test_in_primitives(tmp_path: Path) -> None:
@@ -82,4 +116,6 @@ def test_in_primitives(tmp_path: Path) -> None:
             stair, bias = tflite(6, zero_point=zero_point, seed=5)
             options = {"lanes": 2, "value": REACH, "split_at": -bias, "target": target}
             cases[f"{target.name} {zero_point}"] = case(framed(stair, bias), **options)
+        options = {"lanes": 2, "value": Range(-2500, 2600), "target": target}
+        cases[f"{target.name} cuts"] = case(stepped(4), **options)
     assert first_mismatches(cases, tmp_path) == {}

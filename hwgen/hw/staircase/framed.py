@@ -68,8 +68,8 @@ class FramedForm(StaircaseForm):
 
     def __init__(self, stair: Staircase, value: Range, target: Target, zero_at: Ints | None) -> None:
         super().__init__(stair, value, target)
-        if stair.frame is None:
-            raise NoForm("no frame is given")
+        if not isinstance(stair.frame, LineFrame):
+            raise NoForm("no frame of a line is given")
         self.frame = stair.frame
         zeros = np.zeros(stair.rows, dtype=np.int64) if zero_at is None else zero_at
         try:

@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from hwgen.hw.flow import FlowSignature
 from hwgen.hw.product.form import register
 from hwgen.hw.staircase.comparators import ComparatorForm
+from hwgen.hw.staircase.cuts import CutsForm
 from hwgen.hw.staircase.form import NoForm, StaircaseForm
 from hwgen.hw.staircase.framed import FramedForm
 from hwgen.hw.staircase.linear import LinearForm
@@ -20,6 +21,7 @@ from hwgen.hw.staircase.rows import RowOrder, RowTable, row_order
 from hwgen.hw.staircase.search import SearchForm
 from hwgen.hw.stream import lanes_layout, shape_of
 from hwgen.numeric.fit import Weights, fit_linear
+from hwgen.numeric.frame import LineFrame
 from hwgen.numeric.linear import LinearFit
 from hwgen.numeric.ranges import Range
 from hwgen.numeric.rounding import Ints
@@ -27,7 +29,7 @@ from hwgen.numeric.staircase import Staircase
 from hwgen.targets import Target
 from hwgen.targets.resources import Resources
 
-FORMS = ("table", "comparators", "search", "linear", "framed")
+FORMS = ("table", "comparators", "search", "linear", "framed", "cuts")
 DSP_PRICE = 100  # LUT4s; an ECP5-85F has 536 for each multiplier, but products want them more
 
 _FITS: WeakKeyDictionary[Staircase, dict[object, LinearFit | None]] = WeakKeyDictionary()
@@ -72,14 +74,15 @@ def plan_staircase(
 ) -> StaircasePlan:
     """The cheapest exact form (or the named one) for words of `lanes` of `channels` values in `value`.
 
-    A staircase with a frame gets the framed form, its table in block RAM whatever it holds. Raises
+    A staircase with a frame gets the form of its frame, its table in block RAM whatever it holds. Raises
     ValueError where lanes, rows or ranges do not fit each other, NoForm where `form` cannot do it.
     """
     if form != "auto" and form not in FORMS:
         raise ValueError(f"staircase: form must be auto or one of {', '.join(FORMS)}, not {form!r}")
     order = row_order(stair, lanes, channels)
     if stair.frame is not None:
-        framed = FramedForm(stair, value, target, split_at)
+        kind = "framed" if isinstance(stair.frame, LineFrame) else "cuts"
+        framed = _form(kind, stair, value, target, order, split_at, dsp_price)
         table = RowTable(framed.fields, order, target=target, form="exchange")
         return StaircasePlan(framed, table, order)
     plans: list[StaircasePlan] = []
@@ -127,6 +130,8 @@ def _form(
         return LookupForm(stair, value, target)
     if name == "search":
         return SearchForm(stair, value, target, order)
+    if name == "cuts":
+        return CutsForm(stair, value, target)
     if name == "framed":
         return FramedForm(stair, value, target, split_at)
     weights = Weights(table=_bit_price(order, target), part=dsp_price, operand=target.operand)
@@ -184,8 +189,8 @@ class StaircaseUnit(wiring.Component):
     channels (a pixel's rows, where the staircase has them, follow H, W). The unit counts words for itself and
     starts at the first channel of the first pixel. o: flow of `lanes` values in stair.range.
     split_at: (rows,) the accumulator's zero where known (minus the bias), a help for the fit.
-    form: "linear", "comparators", "table", "search", "framed", or "auto" for the cheapest, a multiplier being
-    worth `dsp_price` LUT4s. first, last and gaps pass through.
+    form: "linear", "comparators", "table", "search", "framed", "cuts", or "auto" for the cheapest, a
+    multiplier being worth `dsp_price` LUT4s. first, last and gaps pass through.
     Errors: ValueError where lanes, rows and ranges do not fit each other or the form cannot be exact.
     """
 
