@@ -284,6 +284,7 @@ class Design(ABC):
         folder = self.folder / "pnr"
         shutil.copytree(made.folder, folder, dirs_exist_ok=True)
         self.clock_mhz = made.clock_mhz
+        write_driver(self.folder, self.manifest(), self.traffic())
         self._record()
         paths = {key: folder / getattr(made.routed, key).name for key in ("config", "placement", "log")}
         return replace(made, folder=folder, routed=replace(made.routed, **paths))
