@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "hw"))
 from link_host import Fold
 
 BOARDS = [name for name in boards.names() if boards.load(name).family.startswith("ice40")]
-FAST = ("icebreaker", "icestick")
+FAST = ("icebreaker",)  # the iCEstick's demo is routed in test_boards_demo.py
 #: the start of every iCE40 bitstream: comment, then the preamble (IceStorm's description of the format)
 START = b"\xff\x00\x00\xff\x7e\xaa\x99\x7e"
 
@@ -37,7 +37,7 @@ def test_link_routed_and_packed(name: str, tmp_path: Path) -> None:
     regions = ["core", "link", "pll"]
     result = synth.synthesise([tmp_path / "top.il"], "top", board.family, tmp_path, regions=regions)
     pnr.check_fit(result.resources, board)
-    assert result.regions["link"]["lut4"] < 620 and result.regions["link"]["bram"] == 1
+    assert result.regions["link"]["lut4"] < 720 and result.regions["link"]["bram"] == 1
     assert result.cells.get("SB_PLL40_PAD", 0) == board.clock_on_pll_pad
     assert result.cells.get("SB_PLL40_CORE", 0) == (not board.clock_on_pll_pad)
     routed = pnr.place_and_route(result.netlist, board, tmp_path, freq_mhz=wanted / 1e6)
