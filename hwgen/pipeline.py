@@ -91,7 +91,7 @@ def _stream(net: Net, board: Board, options: Options, folder: Path, progress: Pr
         # iCE40 has few hard multipliers or none
         moulds = mould.moulds(graph, target.operand if target.instances else None)
         graph = mould.run(graph, moulds)
-    budget = left_by_link(graph, board.budget, target, profile=options.profile)
+    budget = left_by_link(graph, board.budget, target, profile=options.profile, patchable=options.patchable)
     planner = Planner(graph, target, budget, fill)
     plan = planner.fastest() if options.fps is None else planner.at_most(int(clock * 1e6 / options.fps))
     cast = Cast.of(graph, plan, moulds) if options.patchable else None

@@ -21,6 +21,7 @@ from hwgen.golden.run import execute
 from hwgen.hw.link.buffer import beat_clocks
 from hwgen.hw.profile import profile_cost
 from hwgen.hw.ram import inferred_count
+from hwgen.hw.rom import rom_cost
 from hwgen.ir.graph import Graph
 from hwgen.numeric.rounding import Ints
 from hwgen.plan.plan import Plan, behind_buffer
@@ -31,10 +32,14 @@ from hwgen.targets.resources import Resources
 from hwgen.verify.rtl import Waveform, verify_rtl
 
 
-def left_by_link(graph: Graph, budget: Resources, target: Target, *, profile: bool = False) -> Resources:
-    """What the link's logic, its buffers for one input and one output, and a profile leave of the board."""
+def left_by_link(
+    graph: Graph, budget: Resources, target: Target, *, profile: bool = False, patchable: bool = False
+) -> Resources:
+    """What the link's logic, its buffers for one input and one output, its identity where that is exchanged,
+    and a profile leave of the board."""
     sizes = [graph.tensors[edge.tensor].size for edge in (graph.inputs[0], graph.outputs[0])]
     buffers = sum(inferred_count(8, size, target) for size in sizes)
+    buffers += rom_cost(32, 1, target, "exchange")[1] if patchable else 0
     units = sum(node.kind != "reshape" for node in graph.nodes) if profile else 0
     taken = Resources(lut4=600, ff=500, bram=buffers) + (profile_cost(units) if units else Resources())
     return budget + taken * -1
