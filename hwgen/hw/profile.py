@@ -130,7 +130,7 @@ class UnitCounter:
 
 def profile_cost(units: int) -> Resources:
     """Estimate of a `Profile` (tests/synth/test_profile_cost.py)."""
-    return Resources(lut4=130, ff=140, bram=2) + Resources(lut4=75, ff=55) * units
+    return Resources(lut4=240, ff=185, bram=2) + Resources(lut4=76, ff=55) * units
 
 
 class Profile(wiring.Component):
@@ -202,7 +202,7 @@ class Profile(wiring.Component):
             totals.d.sync += [index.eq(0), active.eq(1)]
         m.d.comb += [read.addr.eq(Mux(clear, self.index, index)), self.word.eq(read.data)]
         count, valid, first = _later(totals, _later(totals, [bus, active, fresh], "read"), "held")
-        known = Signal(WORD_BITS)
+        known = Signal(WORD_BITS, reset_less=True)
         totals.d.sync += known.eq(read.data)
         low, high = known[: self.bits], known[self.bits :]
         count, valid, carry, full, high = _later(
@@ -210,7 +210,7 @@ class Profile(wiring.Component):
             [count, valid, ~first & (count < low), high.all(), Mux(first, 0, high)],
             "compared",
         )
-        total = Signal(WORD_BITS)
+        total = Signal(WORD_BITS, reset_less=True)
         sum_ = Cat(count, (high + carry)[: len(high)])
         totals.d.sync += total.eq(Mux(carry & full, ~C(0, WORD_BITS), sum_))
         (valid,) = _later(totals, [valid], "added")
@@ -221,7 +221,9 @@ class Profile(wiring.Component):
 
 
 def _later(m: Module, values: Sequence[Value], name: str) -> list[Signal]:
-    """The values one clock later."""
-    registers = [Signal(len(value), name=f"{name}{k}") for k, value in enumerate(values)]
+    """The values one clock later; those of several bits are data, which no reset clears."""
+    registers = [
+        Signal(len(value), name=f"{name}{k}", reset_less=len(value) > 1) for k, value in enumerate(values)
+    ]
     m.d.sync += [register.eq(value) for register, value in zip(registers, values, strict=True)]
     return registers
