@@ -23,6 +23,7 @@ demo: $(BIN)/hwgen
 	$(BIN)/hwgen inspect examples/digits/digits.tflite
 	$(BIN)/hwgen verify examples/digits/digits.tflite --board ulx3s-85f --fps 10000 --inputs $(DEMO)/digits.npy -o $(DEMO)
 	$(BIN)/hwgen build examples/digits/digits.tflite --board ulx3s-85f --fps 10000 -o $(DEMO)
+	@$(BIN)/hwgen report $(DEMO) --json > /dev/null && echo "the same with pictures: $(DEMO)/report.html"
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
