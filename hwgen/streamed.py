@@ -25,22 +25,27 @@ from hwgen.hw.rom import rom_cost
 from hwgen.ir.graph import Graph
 from hwgen.numeric.rounding import Ints
 from hwgen.plan.plan import Plan, behind_buffer
-from hwgen.runtime.link import IDLE_SECONDS
+from hwgen.runtime.link import IDLE_SECONDS, UNIT_WORDS, WORDS
+from hwgen.support.errors import UsageError
 from hwgen.support.files import write_atomic
 from hwgen.targets import Target
 from hwgen.targets.resources import Resources
 from hwgen.verify.rtl import Waveform, verify_rtl
+
+MOST_UNITS = (255 - WORDS) // UNIT_WORDS  # a byte of the identity counts the words of STATUS
 
 
 def left_by_link(
     graph: Graph, budget: Resources, target: Target, *, profile: bool = False, patchable: bool = False
 ) -> Resources:
     """What the link's logic, its buffers for one input and one output, its identity where that is exchanged,
-    and a profile leave of the board."""
+    and a profile leave of the board. UsageError: more units than the board's STATUS has room for."""
     sizes = [graph.tensors[edge.tensor].size for edge in (graph.inputs[0], graph.outputs[0])]
     buffers = sum(inferred_count(8, size, target) for size in sizes)
     buffers += rom_cost(32, 1, target, "exchange")[1] if patchable else 0
     units = sum(node.kind != "reshape" for node in graph.nodes) if profile else 0
+    if units > MOST_UNITS:
+        raise UsageError(f"{units} units; the board can tell of {MOST_UNITS}", where="--profile")
     taken = Resources(lut4=600, ff=500, bram=buffers) + (profile_cost(units) if units else Resources())
     return budget + taken * -1
 

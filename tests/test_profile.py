@@ -183,6 +183,16 @@ def test_without_profile_there_is_no_trace_of_it(folder: Path, tmp_path: Path) -
     assert profiled.verilog == (folder / "rtl" / f"{profiled.name}.v").read_text()
 
 
+def test_more_units_than_the_board_can_tell_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = folder.parent / "small.tflite"
+    monkeypatch.setattr("hwgen.streamed.MOST_UNITS", len(planned(folder)))
+    hwgen.compile(model, fps=40_000, profile=True)
+    monkeypatch.setattr("hwgen.streamed.MOST_UNITS", len(planned(folder)) - 1)
+    with pytest.raises(UsageError, match="--profile"):
+        hwgen.compile(model, fps=40_000, profile=True)
+    hwgen.compile(model, fps=40_000)
+
+
 def test_the_systolic_engine_has_no_counters(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="stream engine"):
         hwgen.compile(folder.parent / "small.tflite", "icebreaker", engine="systolic", profile=True)
