@@ -115,3 +115,22 @@ def test_pads_gate_and_lut(tmp_path: Path) -> None:
     models = (MODELS / "USRMCLK.v").read_text()
     said = run(build(tmp_path, models + lut + _CELLS), tmp_path)
     assert said[0] == "wrong 0 pulses 512"
+
+
+def ports(text: str, cell: str) -> set[str]:
+    """Names in a module's port list, without those of its parameters."""
+    found = re.search(rf"^module {cell}\s*(?:#\(.*?^\))?\s*\((.*?)\);", text, re.MULTILINE | re.DOTALL)
+    assert found, cell
+    listed = re.sub(r"//.*|\(\*.*?\*\)|\[[^]]*\]|\b(input|output|inout|wire|reg)\b", " ", found[1])
+    return set(re.findall(r"\w+", listed))
+
+
+@pytest.mark.parametrize("cell", ("EHXPLLL", "DCCA", "USRMCLK", "BB", "OB", "SB_PLL40_CORE", "SB_PLL40_PAD"))
+def test_ports_are_those_of_the_cell(cell: str) -> None:
+    """As Yosys declares its black boxes."""
+    share = Path(pytest.importorskip("pyosys").__file__).parent / "share"
+    family = "ice40/cells_sim.v" if cell.startswith("SB_") else "ecp5/cells_bb.v"
+    theirs = (share / family).read_text()
+    if f"module {cell}" not in theirs:
+        theirs += (share / "ecp5/cells_io.vh").read_text()
+    assert ports((MODELS / f"{cell}.v").read_text(), cell) == ports(theirs, cell)

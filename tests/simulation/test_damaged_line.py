@@ -15,6 +15,8 @@ from hwgen.simulation import SimulatedBoard
 
 pytestmark = pytest.mark.sim
 
+RESET = 251  # sequence number of resets; those of runs are below
+
 
 def flipped(frame: bytearray, r: random.Random) -> None:
     for _ in range(r.choice((1, 1, 2, 5))):
@@ -53,8 +55,14 @@ def again(frame: bytearray, r: random.Random) -> None:
     frame += bytes(frame)
 
 
+def reset(frame: bytearray, r: random.Random) -> None:
+    """A reset in mid-transfer, or while the request is computed."""
+    at = r.choice((len(frame), r.randrange(len(frame))))
+    frame[at:at] = encode_frame(Request.RESET, sequence=RESET)
+
+
 DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
-    flipped, dropped, doubled, cut, swapped, noisy, header, again,
+    flipped, dropped, doubled, cut, swapped, noisy, header, again, reset,
 )  # fmt: skip
 
 
@@ -70,7 +78,7 @@ def faults(board: SimulatedBoard, digits: np.ndarray, count: int, seed: int) -> 
     with board, Line(board.port) as line:
         board.settle()
         for number in range(count):
-            first, second = 2 * number & 255, 2 * number + 1 & 255
+            first, second = 2 * number % 250, 2 * number % 250 + 1
             a, b = r.randrange(len(digits)), r.randrange(len(digits))
             frame = bytearray(encode_frame(Request.RUN, digits[a].tobytes(), first))
             r.choice(DAMAGES)(frame, r)
@@ -88,7 +96,9 @@ def faults(board: SimulatedBoard, digits: np.ndarray, count: int, seed: int) -> 
             assert last.payload == expected[b].tobytes(), f"behind {what}"
             for each in others:
                 seen[each.status] += 1
-                if each.status == Status.OK:
+                if each.status == Status.OK and each.sequence == RESET:
+                    assert each.payload == b"", what
+                elif each.status == Status.OK:
                     assert each.sequence == first and each.payload == expected[a].tobytes(), what
     return seen
 
