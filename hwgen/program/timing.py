@@ -73,9 +73,9 @@ def clocks(program: Sequence[Instruction], array: Array, latencies: Latencies) -
             end = start + busy + 1
         elif isinstance(instruction, Take):
             words = instruction.d0_count * instruction.d1_count
-            end = start + words * array.columns + 3
+            end = start + words * array.columns + 3 + array.steady
         elif isinstance(instruction, Fill):
-            end = start + instruction.d0_count * instruction.d1_count + 2
+            end = start + instruction.d0_count * instruction.d1_count + 2 + array.steady
         elif isinstance(instruction, Give):
             words = instruction.n0_count * instruction.n1_count
             end = start + words * (latencies.give + 1) + instruction.take * instruction.n1_count + 2
@@ -234,6 +234,6 @@ class _Run:
         outputs = self.run.d0_count * self.run.d1_count
         begin = max(self.drain_ends + 1, clock + self.latencies.settled + 2)
         self.drain_ends = begin + GROUP * outputs
-        first = begin + self.latencies.sums + self.latencies.quantiser + GROUP
+        first = begin + self.latencies.sums + self.latencies.quantiser + GROUP + self.array.steady
         self.writes += range(first, first + GROUP * outputs, GROUP)
-        self.read_out.append(self.drain_ends)
+        self.read_out.append(self.drain_ends + self.array.steady)

@@ -118,16 +118,16 @@ class SystolicCore(wiring.Component):
         ]  # fmt: skip
 
         if isinstance(array, OutputStationaryArray):
-            opening, closing = (later(m, each, arriving) for each in (issue.about.first, issue.pass_last))
+            opening = later(m, issue.about.first, arriving)
+            closing = later(m, issue.pass_last, arriving - issue.late)
             m.d.comb += [array.opening.eq(opening), array.closing.eq(closing)]
 
         # weights
         m.d.comb += [
             feeder.begin.eq(sequencer.start_run), feeder.w.eq(registers["w"]),
             feeder.hold.eq(sequencer.flag_hold),
-            Cat(feeder.took, feeder.pass_last, feeder.block_last, feeder.tile_last).eq(later(
-                m, Cat(issue.swap, issue.pass_last, issue.block_last, issue.tile_last), issue.late
-            )),
+            feeder.took.eq(later(m, issue.swap, issue.late)), feeder.pass_last.eq(issue.pass_last),
+            feeder.block_last.eq(issue.block_last), feeder.tile_last.eq(issue.tile_last),
             feeder.step.eq(step), feeder.swapped.eq(swap),
             weights.read.eq(feeder.read), weights.read_address.eq(feeder.address),
             loader.write_ready.eq(1),

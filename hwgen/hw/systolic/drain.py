@@ -73,8 +73,9 @@ class Store(wiring.Component):
     byte of each group, GROUP of them in as many clocks (not necessarily one after the other) make a word.
     filling: words of `value`, one a clock. put, word: a word of the input stream (neither `blocks` nor
     `filling`).
-    write, address, data: of the memory, always taken at once (of a steady geometry, LATE clocks later). busy:
-    words remain to be written; ending: the next one is the last.
+    write, address, data: of the memory, always taken at once. busy: words remain to be written; ending: the
+    next one is the last. Of a steady geometry `word` comes LATE clocks after `put`, words are written
+    2 * LATE clocks later, and `busy` falls LATE clocks later.
     """
 
     def __init__(self, *, geometry: Array) -> None:
@@ -96,7 +97,7 @@ class Store(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         steady = self.geometry.steady
-        m.submodules.nest = nest = Nest(levels=4, width=16, pipelined=steady)
+        m.submodules.nest = nest = Nest(levels=4, width=16, pipelined=steady, calm=2)
         loops = (("d0", "d0"), ("d1", "d1"), ("b", "ob"), ("t", "ot"))
         for number, (count, delta) in enumerate(loops):
             m.d.comb += [
@@ -108,19 +109,22 @@ class Store(wiring.Component):
         ]
         bytes_in = Signal(range(GROUP))
         whole, data = Signal(), Signal.like(self.data)
+        behind = LATE if steady else 0  # clocks from the event that completes a word to its data
         with m.If(self.valid):
             m.d.sync += bytes_in.eq(bytes_in + 1)
+        quantised = later(m, self.quantised, behind, reset=False)
+        with m.If(later(m, self.valid, behind)):
             for group, packed in enumerate(groups):
-                m.d.sync += packed.eq(Cat(packed[8:], self.quantised.word_select(group, 8)))
+                m.d.sync += packed.eq(Cat(packed[8:], quantised.word_select(group, 8)))
         m.d.sync += whole.eq(self.valid & (bytes_in == GROUP - 1))
         m.d.comb += [
             nest.start.eq(self.o),
             nest.begin.eq(self.begin),
-            nest.advance.eq(self.busy & (whole | self.filling | self.put)),
+            nest.advance.eq(self.busy & later(m, whole | self.filling | self.put, behind)),
             self.address.eq(nest.address),
             data.eq(Cat(groups)),
-            self.write.eq(later(m, nest.advance, LATE if steady else 0)),
-            self.data.eq(later(m, data, LATE if steady else 0, reset=False)),
+            self.write.eq(later(m, nest.advance, behind)),
+            self.data.eq(later(m, data, behind, reset=False)),
         ]
         with m.If(self.filling):
             m.d.comb += data.eq(self.value.replicate(self.geometry.columns))

@@ -9,6 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hwgen.hw.product.form import register
+from hwgen.hw.systolic.delay import later
 from hwgen.program.array import Array
 
 
@@ -16,7 +17,7 @@ class Packer(wiring.Component):
     """Words of `columns` bytes: over and over `lead` bytes of `fill`, `take` of `i`, `trail` of `fill`.
 
     begin: words are wanted from now on; ending: the word that is being collected is the last. put, word: a
-    word, for one clock. One byte a clock.
+    word, for one clock (of a steady geometry, the clock after `put`). One byte a clock.
     """
 
     def __init__(self, *, geometry: Array) -> None:
@@ -36,11 +37,14 @@ class Packer(wiring.Component):
         count = Signal(range(self.columns))
         filling, taking = Signal(), Signal()
         moves, whole = Signal(), Signal()
-        byte, word = Signal(8), Signal.like(self.word, reset_less=True)
+        byte: Value = Signal(8)
+        word = Signal.like(self.word, reset_less=True)
         leads: Value = self.lead != 0
         trails: Value = self.trail != 0
+        singles: dict[str, Value] = {name: getattr(self, name) == 1 for name in ("lead", "take", "trail")}
         if self.steady:  # they are there long before they are needed
             leads, trails = register(m, leads, name="leads"), register(m, trails, name="trails")
+            singles = {name: register(m, single, name="single") for name, single in singles.items()}
         m.d.comb += [
             self.i.ready.eq(taking),
             moves.eq(filling | (taking & self.i.valid)),
@@ -49,28 +53,41 @@ class Packer(wiring.Component):
         ]
         m.d.sync += self.put.eq(whole)
         with m.If(moves):
-            m.d.sync += [count.eq(count + 1), word.eq(Cat(word[8:], byte)), left.eq(left - 1)]
+            m.d.sync += [count.eq(count + 1), left.eq(left - 1)]
         m.d.comb += self.word.eq(word)
+        shifts, byte = later(m, moves, int(self.steady)), later(m, byte, int(self.steady), reset=False)
+        with m.If(shifts):
+            m.d.sync += word.eq(Cat(word[8:], byte))
 
-        def part(name: str, length: Value) -> None:
+        ends = Signal()  # the part's last byte comes
+        if self.steady:
+            with m.If(moves):
+                m.d.sync += ends.eq(left == 2)
+        else:
+            m.d.comb += ends.eq(left == 1)
+
+        def part(name: str) -> None:
+            length = getattr(self, name)
             m.d.sync += left.eq(length)
-            m.next = name
+            if self.steady:
+                m.d.sync += ends.eq(singles[name])
+            m.next = name.upper()
 
         def cycle() -> None:
             with m.If(leads):
-                part("LEAD", self.lead)
+                part("lead")
             with m.Else():
-                part("TAKE", self.take)
+                part("take")
 
         def leave(after: Callable[[], None]) -> None:
-            with m.If(moves & (left == 1)):
+            with m.If(moves & ends):
                 after()
             with m.If(whole & self.ending):
                 m.next = "IDLE"
 
         def taken() -> None:
             with m.If(trails):
-                part("TRAIL", self.trail)
+                part("trail")
             with m.Else():
                 cycle()
 
@@ -80,7 +97,7 @@ class Packer(wiring.Component):
                 cycle()
             with m.State("LEAD"):
                 m.d.comb += filling.eq(1)
-                leave(lambda: part("TAKE", self.take))
+                leave(lambda: part("take"))
             with m.State("TAKE"):
                 m.d.comb += taking.eq(1)
                 leave(taken)

@@ -35,8 +35,9 @@ class Issue(wiring.Component):
     A pass begins when its weights are there, when at least `spacing` steps have passed since the pass before
     began, and its block only when the accumulator bank is free. Within a pass only `blocked` stops the steps.
 
-    A steady geometry has no `blocked`; every clock is a step, during a RUN or not. `full` counts one clock
-    later, and `address` is there `late` clocks after `read` or `advance` (which then is the clock after).
+    A steady geometry has no `blocked`; every clock is a step, during a RUN or not. `full` and `drained` count
+    a clock later, `address` is there `late` clocks after `read`, or the clock after `advance`, and pass_last,
+    block_last and tile_last `late` clocks after `swap`.
     """
 
     def __init__(self, *, geometry: Array, spacing: int) -> None:
@@ -56,7 +57,9 @@ class Issue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.nest = nest = Nest(levels=len(LEVELS), width=16, pipelined=self.geometry.steady)
+        m.submodules.nest = nest = Nest(
+            levels=len(LEVELS), width=16, pipelined=self.geometry.steady, calm=LEVELS.index("p0")
+        )
         for number, level in enumerate(LEVELS):
             m.d.comb += [
                 getattr(nest, f"count{number}").eq(getattr(self, f"{level}_count")),
@@ -73,10 +76,16 @@ class Issue(wiring.Component):
         if steady:
             aged, full, blocked = Signal(init=1), Signal(), C(0, 1)
             m.d.sync += full.eq(self.full)
+            # of the block that begins next; between two begins there is time for a register
+            begun = Signal(BLOCK_BITS)
+            m.d.sync += free.eq(((begun - self.drained) & 2) == 0)
+            with m.If(self.read & pass_begins & first):
+                m.d.sync += begun.eq(begun + 1)
+        else:
+            m.d.comb += free.eq(((block - self.drained) & 2) == 0)
         ending = Signal()  # the pass's last step
         m.d.comb += [
             swaps.eq(pass_begins & (first | ~self.hold)),
-            free.eq(((block - self.drained) & 2) == 0),
             ready.eq(~pass_begins | (aged & (full | ~swaps) & (free | ~first))),
             self.read.eq(self.busy & ready & ~blocked),
             self.swap.eq(self.read & swaps),

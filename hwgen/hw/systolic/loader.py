@@ -39,8 +39,9 @@ class Loader(wiring.Component):
 
     start, while not `busy`: copy `words` weight words (0: none) from byte `offset` of the image, any byte,
     to weight word `address` and on. While `busy`, start does nothing. The first 32 bits come
-    27 * divide + 3 + late clocks after start, the next ones every 8 * divide clocks; a weight word is written
-    with its last ones, and busy falls LOAD_REST clocks after the last word (divide 1).
+    27 * divide + 3 + late clocks after start (of a steady geometry one more, in which offset, address and
+    words must stay), the next ones every 8 * divide clocks; a weight word is written with its last ones, and
+    busy falls LOAD_REST clocks after the last word (divide 1).
 
     weight_write asks for a word to be written and stays until write_ready, which may wait for anything: words
     go on coming from the flash as long as none waits more than 5 clocks.
@@ -112,21 +113,27 @@ class Loader(wiring.Component):
                 m.next = "ERROR"
 
         # what a state means; with a fast clock in registers, for much hangs on it
-        meanings = [in_header, in_program, in_body, writing]
+        steady = self.geometry.steady
+        starting = Signal(init=steady)
+        meanings = [in_header, in_program, in_body, writing, starting]
 
         def now(*meant: Signal) -> None:
-            if not self.geometry.steady:
+            if not steady:
                 m.d.comb += [each.eq(1) for each in meant]
 
         def then(*meant: Signal) -> None:
-            if self.geometry.steady:
+            if steady:
                 m.d.sync += [each.eq(any(each is one for one in meant)) for each in meanings]
 
         where = Signal(24)
+        begun = Signal()  # a load is, one clock ago
         m.d.comb += [reader.address.eq(where + self.base), self.busy.eq(1)]
+        m.d.comb += reader.start.eq(starting | load)
+        if steady:
+            m.d.comb += load.eq(begun)
         with m.FSM():
             with m.State("START"):
-                m.d.comb += reader.start.eq(1)
+                now(starting)
                 with m.If(reader.idle):
                     then(in_header)
                     m.next = "HEADER"
@@ -167,12 +174,14 @@ class Loader(wiring.Component):
                 now(in_body)
                 with m.If(left == 0):
                     m.d.comb += reader.stop.eq(1)
-                    then()
+                    then(starting)
                     m.next = "AGAIN"
             with m.State("AGAIN"):
                 # the checksum's word once more: behind what it is of, it always leaves the same residue
-                m.d.comb += [reader.start.eq(1), where.eq(HEADER_BYTES - WORD_BYTES)]
+                m.d.comb += where.eq(HEADER_BYTES - WORD_BYTES)
+                now(starting)
                 with m.If(take):
+                    then()
                     m.next = "COMPARE"
             with m.State("COMPARE"):
                 m.d.comb += reader.stop.eq(1)
@@ -180,12 +189,11 @@ class Loader(wiring.Component):
                 m.next = "READY"
                 refuse(~is_residue, Reason.CHECKSUM)
             with m.State("READY"):
-                m.d.comb += [
-                    self.busy.eq(~reader.idle),
-                    load.eq(self.start & reader.idle),
-                    where.eq(self.offset),
-                    reader.start.eq(load),
-                ]
+                m.d.comb += [self.busy.eq(~reader.idle | begun), where.eq(self.offset)]
+                if steady:
+                    m.d.sync += begun.eq(self.start & reader.idle & ~begun)
+                else:
+                    m.d.comb += load.eq(self.start & reader.idle)
                 with m.If(load):
                     then(writing)
                     m.next = "LOAD"

@@ -12,6 +12,8 @@ from amaranth.hdl import C, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hwgen.hw.product.form import register
+
 COUNT_BITS = 8
 LATE = 1  # clocks that a pipelined nest's address comes after its round
 
@@ -25,11 +27,13 @@ class Nest(wiring.Component):
     useful, `begin` starts anew. Advance and begin are never given together.
 
     pipelined: for a fast clock. The address is then there LATE clocks after the round begins, everything else
-    as before; counts must be there a clock before `begin`.
+    as before; counts must be there a clock before `begin`. calm: the first of the loops that never advance in
+    two clocks one after the other, nor in the one after `begin`; their `last` then comes a clock later.
     """
 
-    def __init__(self, *, levels: int, width: int, pipelined: bool = False) -> None:
+    def __init__(self, *, levels: int, width: int, pipelined: bool = False, calm: int | None = None) -> None:
         self.levels, self.pipelined = levels, pipelined
+        self.calm = calm if pipelined and calm is not None else levels
         ports = {"start": In(width), "begin": In(1), "advance": In(1), "address": Out(width), "final": Out(1)}
         for level in range(levels):
             ports |= {f"count{level}": In(COUNT_BITS), f"delta{level}": In(width), f"last{level}": Out(1)}
@@ -42,21 +46,22 @@ class Nest(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         move: Value = getattr(self, f"delta{self.levels - 1}")
-        inner: Value | int = 1  # all loops inside this one are in their last round
+        inner: Value = C(1, 1)  # all loops inside this one are in their last round
+        begins, moves = self.begin, self.advance  # this loop does
         for level, last in enumerate(self.lasts()):
             left, count = Signal(COUNT_BITS, name=f"left{level}"), getattr(self, f"count{level}")
             following = Signal(COUNT_BITS, name=f"following{level}")
             flag = Signal(name=f"is_last{level}", init=1)  # a register: much hangs on it
-            again = self.begin | last
+            if level == self.calm:
+                begins, moves = (register(m, each, name="calm") for each in (begins, moves))
+            again = begins | last
             m.d.comb += [last.eq(flag), following.eq(Mux(again, count, left - 1))]
             none: Value = following == 0
             if self.pipelined:  # the same, without the subtraction
-                single = Signal(name=f"single{level}")
-                m.d.sync += single.eq(count == 0)
-                none = Mux(again, single, left == 1)
-            with m.If(self.begin | (self.advance & inner)):
+                none = Mux(again, register(m, count == 0, name="single"), left == 1)
+            with m.If(begins | moves):
                 m.d.sync += [left.eq(following), flag.eq(none)]
-            inner = last & inner
+            moves, inner = moves & last, inner & last
         for level in reversed(range(self.levels - 1)):
             move = Mux(getattr(self, f"last{level}"), move, getattr(self, f"delta{level}"))
         m.d.comb += self.final.eq(inner)
@@ -67,9 +72,9 @@ class Nest(wiring.Component):
                 delta = getattr(self, f"delta{level}")
                 move = move | (delta & chosen.replicate(len(delta)))
                 inner = inner & last
-            moves, moved, begun = Signal(), Signal(len(self.address)), Signal()
-            m.d.sync += [moves.eq(self.begin | self.advance), moved.eq(move), begun.eq(self.begin)]
-            with m.If(moves):
+            goes, moved, begun = Signal(), Signal(len(self.address)), Signal()
+            m.d.sync += [goes.eq(self.begin | self.advance), moved.eq(move), begun.eq(self.begin)]
+            with m.If(goes):
                 m.d.sync += self.address.eq(Mux(begun, self.start, self.address + moved))
             return m
         with m.If(self.begin):
