@@ -64,22 +64,25 @@ class InputBuffer(wiring.Component):
         m = Module()
         width, per_beat = Shape.cast(self.layout.elem_shape).width, bytes_per_beat(self.layout)
         size = self.beats * per_beat
-        m.submodules.memory = memory = Memory(shape=8, depth=self.tensors * size, init=[])
-        put, get = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = Memory(
+            shape=8, depth=self.tensors * size, init=[], attrs={"no_rw_check": 1}
+        )
+        put, get = memory.write_port(), memory.read_port(domain="comb")
         address = Signal(range(self.tensors * size))
         stored = address if self.tensors == 1 else Signal.like(address)
         starting = Signal()
         second = Signal()  # the next tensor is stored in the upper half
         in_beat, beat, last = Signal(range(per_beat)), Signal(range(self.beats)), Signal()
         m.d.sync += last.eq(beat == self.beats - 1)  # a clock behind; beats are two apart at least
-        byte, word = Signal(8), Signal(8 * per_beat)
+        read, byte, word = Signal(8), Signal(8), Signal(8 * per_beat)
         m.d.comb += [
             put.addr.eq(stored),
             put.data.eq(self.data),
             put.en.eq(self.write),
             get.addr.eq(address),
         ]
-        m.d.sync += byte.eq(get.data)  # always, so that it can be the block RAM's own output register
+        m.d.sync += read.eq(get.data)
+        m.d.sync += byte.eq(read)  # always, so that it can be the block RAM's own output register
         lanes = (word[at : at + width] for at in range(0, len(word), 8 * element_bytes(width)))
         m.d.comb += self.o.payload.as_value().eq(Cat(*lanes))
         with m.If(self.rewind):
@@ -147,8 +150,8 @@ class OutputBuffer(wiring.Component):
         element, per_beat = Shape.cast(self.layout.elem_shape), bytes_per_beat(self.layout)
         padding = 8 * element_bytes(element.width) - element.width
         depth = self.beats * per_beat
-        m.submodules.memory = memory = Memory(shape=8, depth=depth, init=[])
-        put, get = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = Memory(shape=8, depth=depth, init=[], attrs={"no_rw_check": 1})
+        put, get = memory.write_port(), memory.read_port(domain="comb")
         address = Signal(range(depth))
         in_beat, beat, last = Signal(range(per_beat)), Signal(range(self.beats)), Signal()
         m.d.sync += last.eq(beat == self.beats - 1)  # a clock behind; beats are two apart at least
@@ -159,7 +162,8 @@ class OutputBuffer(wiring.Component):
             Cat(lane, (lane[-1] if element.signed else Const(0, 1)).replicate(padding)) for lane in lanes
         ]
         m.d.comb += [put.addr.eq(address), put.data.eq(word[:8]), get.addr.eq(address)]
-        m.d.sync += self.data.eq(get.data)
+        read = Signal(8)
+        m.d.sync += [read.eq(get.data), self.data.eq(read)]
         with m.If(self.rewind):
             m.d.sync += address.eq(0)
         with m.Elif(self.advance):

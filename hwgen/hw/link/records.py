@@ -11,6 +11,7 @@ from hwgen.hw.link.frames import KIND_BITS, kind_of
 from hwgen.runtime.link import IDENTITY_BYTES, UNIT_WORDS, WORD_BYTES, WORDS, Identity, Request
 
 RUNS_BITS, DAMAGED_BITS, CLOCKS_BITS = 16, 8, 32
+_SHORT_BITS = 16
 _DESIGN, _INPUTS, _OUTPUTS = 3, 4, 5  # words of an identity
 _FLAGS, _RUNS, _DAMAGED, _CLOCKS = range(WORDS)  # words of STATUS
 
@@ -103,9 +104,11 @@ class Records(wiring.Component):
         The bytes lie in a ring that is turned as they are sent: a bit's logic cell has room for that beside
         the adder, where multiplexers would take as many cells again.
         """
-        runs, damaged, clocks = Signal(RUNS_BITS), Signal(DAMAGED_BITS), Signal(self.clock_bits)
-        above = Signal(CLOCKS_BITS - self.clock_bits)  # only to make the ring whole bytes
-        ring = Cat(runs, damaged, clocks, above)
+        runs, damaged, clocks = Signal(RUNS_BITS), Signal(DAMAGED_BITS), Signal(_SHORT_BITS)
+        # so that a carry has a short way, the upper half of the clocks goes on a clock later
+        upper, carry = Signal(self.clock_bits - _SHORT_BITS), Signal()
+        rest = Signal(CLOCKS_BITS - self.clock_bits)  # only to make the ring whole bytes
+        ring = Cat(runs, damaged, clocks, upper, rest)
         following = Cat(ring[8:], ring[:8])
         places = [
             WORD_BYTES * word + byte
@@ -114,17 +117,28 @@ class Records(wiring.Component):
         ]
         assert len(ring) == 8 * len(places)
         turn, at = Signal(), 0
+        m.d.sync += [turn.eq(0), carry.eq(0)]
         with m.Switch(self.index):
             with m.Case(*places):
-                m.d.comb += turn.eq(advance)
-        steps = (self.good, self.damaged, self.counting, C(0, 1))
-        firsts = (C(0, 1), C(0, 1), self.first, C(0, 1))
-        for part, step, first in zip((runs, damaged, clocks, above), steps, firsts, strict=True):
+                m.d.sync += turn.eq(advance)
+        for part, step, first in (
+            (runs, self.good, 0),
+            (damaged, self.damaged, 0),
+            (clocks, self.counting, self.first),
+            (upper, carry, 0),
+            (rest, 0, 0),
+        ):
+            # one more: written so that the adder's second operand is the signal that turns the ring, and so
+            # that the choice between the two fits into the adder's own lookup table
+            more = Cat(part, C(0, 1)) - Cat((~turn).replicate(len(part)), C(1, 1))
             with m.If(step):
-                m.d.sync += part.eq(part - (~turn).replicate(len(part)))
+                m.d.sync += part.eq(more)
+                if part is clocks:
+                    m.d.sync += carry.eq(more[len(part)])
             with m.If(turn):
                 m.d.sync += part.eq(following[at : at + len(part)])
-            with m.If(self.clear | first):
+            emptied = self.clear | (self.first if part is clocks or part is upper else 0)
+            with m.If(emptied):
                 m.d.sync += part.eq(first)
             at += len(part)
         return ring[:8], places
