@@ -11,7 +11,7 @@ from hwgen import report
 from hwgen.cast import Cast
 from hwgen.design import Design, Proof, Simulation
 from hwgen.emit.axi import axi_stream, write_axi_stream
-from hwgen.emit.board_top import BoardTop
+from hwgen.emit.board_top import BoardTop, queue_of
 from hwgen.emit.driver import Traffic
 from hwgen.emit.manifest import Manifest, StreamPort
 from hwgen.emit.testbench import write_testbench
@@ -40,13 +40,14 @@ def left_by_link(
 ) -> Resources:
     """What the link's logic, its buffers for one input and one output, its identity where that is exchanged,
     and a profile leave of the board. UsageError: more units than the board's STATUS has room for."""
-    sizes = [graph.tensors[edge.tensor].size for edge in (graph.inputs[0], graph.outputs[0])]
+    entry, exit_ = (graph.tensors[edge.tensor].size for edge in (graph.inputs[0], graph.outputs[0]))
+    sizes = [queue_of(budget) * entry, exit_]
     buffers = sum(inferred_count(8, size, target) for size in sizes)
     buffers += rom_cost(32, 1, target, "exchange")[1] if patchable else 0
     units = sum(node.kind != "reshape" for node in graph.nodes) if profile else 0
     if units > MOST_UNITS:
         raise UsageError(f"{units} units; the board can tell of {MOST_UNITS}", where="--profile")
-    taken = Resources(lut4=600, ff=500, bram=buffers) + (profile_cost(units) if units else Resources())
+    taken = Resources(lut4=680, ff=500, bram=buffers) + (profile_cost(units) if units else Resources())
     return budget + taken * -1
 
 

@@ -20,6 +20,7 @@ from hwgen.hw.link.link import Link
 from hwgen.hw.link.uart import divisor
 from hwgen.runtime.link import BAUD, IDLE_SECONDS, WORDS, Engine
 from hwgen.targets import target as target_of
+from hwgen.targets.resources import Resources
 
 TOP = "top"
 PLENTY_OF_BRAMS = 50  # any ECP5 has them; the iCE40 chips do not
@@ -61,7 +62,7 @@ class BoardTop(BoardFrame, Elaboratable):
         self.core = core
         self.profile_words: int = getattr(core, "profile_words", 0)
         if queue is None:
-            queue = 2 if board.budget.bram >= PLENTY_OF_BRAMS else 1
+            queue = queue_of(board.budget)
         self.link = Link(
             core.i.payload.shape(),
             core.o.payload.shape(),
@@ -85,6 +86,11 @@ class BoardTop(BoardFrame, Elaboratable):
             m.d.comb += [self.core.profile_index.eq(link.unit), link.unit_word.eq(self.core.profile_word)]
         self.connect(m, link, busy=link.busy, error=link.error)
         return m
+
+
+def queue_of(budget: Resources) -> int:
+    """Requests that the link of a board takes at a time: two where its block RAMs are many."""
+    return 2 if budget.bram >= PLENTY_OF_BRAMS else 1
 
 
 def to_rtlil(top: Any, *, source_lines: bool = False) -> str:
