@@ -57,5 +57,5 @@ def test_logic_cells(tmp_path: Path) -> None:
     found = re.search(r"ICESTORM_LC:\s+(\d+)/", ran.stderr + ran.stdout)
     assert found, ran.stderr
     print(found[1], result.resources)
-    assert 380 < int(found[1]) <= 430
+    assert 600 < int(found[1]) <= 670
     assert result.resources["bram"] == 0
