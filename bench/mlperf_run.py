@@ -49,18 +49,24 @@ def runner_at(device: Device, model: Model, clock: Clock) -> Iterator[Runner]:
             port.close()
 
 
-def run(samples: int, *, board: str, fps: float, port: str | None, out: Path) -> dict[str, float]:
+def run(
+    samples: int, *, board: str, out: Path, engine: str = "stream", fps: float | None = None,
+    port: str | None = None,
+) -> dict[str, float]:  # fmt: skip
     """Prints and returns: inputs, accuracy, differing (from the model's own runtime), rate."""
     models = folder() / "mlperf_tiny"
     file = np.load(models / "kws01_first500.npz")
     x, labels = file["x"][:samples], file["y"][:samples]
-    design = hwgen.compile(models / "kws_ref_model.tflite", board=board, fps=fps, out=out, progress=Console())
+    path = models / "kws_ref_model.tflite"
+    design = hwgen.compile(path, board=board, engine=engine, fps=fps, out=out, progress=Console())
     design.generate()
     model = Model.read(design.net.path)
     wanted = np.array([model.leave(b"", y) for y in design.net.run(x)])
     with ExitStack() as stack:
         if port is None:
-            port = stack.enter_context(SimulatedBoard(design)).port
+            simulated = stack.enter_context(SimulatedBoard(design))
+            simulated.settle()  # a systolic engine has its program now
+            port = simulated.port
             clocked, seconds = True, _SIMULATED_SECONDS
         else:
             clocked, seconds = False, 10.0
@@ -93,13 +99,17 @@ def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="MLPerf Tiny, keyword spotting: accuracy and performance")
     parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--board", default="ulx3s-85f")
-    parser.add_argument("--fps", type=float, default=FPS, help="that the design is made for")
+    parser.add_argument("--engine", choices=("stream", "systolic"), default="stream")
+    parser.add_argument("--fps", type=float, default=FPS, help="that a stream design is made for")
     parser.add_argument("--port", default=None, help="of a board; simulated if not given")
     parser.add_argument("--out", type=Path, default=None, help="build folder to keep")
     options = parser.parse_args([] if words is None else words)
     with tempfile.TemporaryDirectory() as temporary:
         out = options.out or Path(temporary)
-        run(options.samples, board=options.board, fps=options.fps, port=options.port, out=out)
+        fps = options.fps if options.engine == "stream" else None
+        run(
+            options.samples, board=options.board, out=out, engine=options.engine, fps=fps, port=options.port
+        )
 
 
 if __name__ == "__main__":

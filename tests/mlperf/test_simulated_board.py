@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.sim, pytest.mark.slow]
 
 def test_keyword_spotting(models: Path, tmp_path: Path) -> None:
     """Ten of what `python -m bench mlperf_run` does with all 500."""
-    result = mlperf_run.run(10, board="ulx3s-85f", fps=2000, port=None, out=tmp_path)
+    result = mlperf_run.run(10, board="icebreaker", engine="systolic", out=tmp_path)
     assert result["inputs"] == 10 and result["differing"] == 0
-    assert result["rate"] > 0.3 * 2000  # one at a time: latency, not interval
+    assert result["accuracy"] >= 0.8
+    assert 120 < result["rate"] < 200  # at 30 MHz, 16 multipliers

@@ -47,7 +47,9 @@ def command(
     model = Model.read(design.net.path, task)
     with ExitStack() as stack:
         if simulate:
-            port = stack.enter_context(SimulatedBoard(design)).port
+            board = stack.enter_context(SimulatedBoard(design))
+            board.settle()  # a systolic engine has its program now
+            port = board.port
         device = stack.enter_context(Device(port, folder))
         runner: Transport
         if listen == PTY:
@@ -56,7 +58,7 @@ def command(
         else:
             runner, where = SerialPort(listen, listen_baud), listen
             stack.callback(runner.close)
-        board = clock == "board" or (clock is None and simulate)
-        time: Clock = BoardClock(device) if board else WallClock()
+        counted = clock == "board" or (clock is None and simulate)
+        time: Clock = BoardClock(device) if counted else WallClock()
         click.echo(f"{model.task.model} on {device.identity.board}: the runner's port is {where}")
         serve(Dut(f"hwgen-{device.identity.board}", model, device, time, speaker(runner)), runner)
