@@ -37,7 +37,7 @@ from hwgen.net import Net
 from hwgen.numeric.rounding import Ints
 from hwgen.runtime.link import BAUD, IDLE_SECONDS
 from hwgen.support.errors import FitError, UsageError
-from hwgen.support.files import write_atomic
+from hwgen.support.files import copy_atomic, write_atomic
 from hwgen.support.progress import Progress, silent
 from hwgen.verify import certificate
 from hwgen.verify.result import VerifyResult
@@ -246,9 +246,9 @@ class Design(ABC):
             )
         packed = pnr.pack(routed.config, made.folder, family, progress=self.progress)
         for target in {self.folder / "pnr" / family.bitstream, bitstream} - {packed}:
-            _copy(packed, target)
+            copy_atomic(packed, target)
         if routed.placement != self.folder / "pnr" / PLACEMENT:
-            _copy(routed.placement, self.folder / "pnr" / PLACEMENT)
+            copy_atomic(routed.placement, self.folder / "pnr" / PLACEMENT)
         return self._report({**news, "bitstream": bitstream.name})
 
     def _routed(self, clock_mhz: float, seed: int, folder: Path | None = None) -> Made:
@@ -304,7 +304,7 @@ class Design(ABC):
         kind = next((kind for kind in _KINDS if self.net.path.name.lower().endswith(kind)), "")
         model = identifier(self.net.name) + kind
         if self.net.path.resolve() != (self.folder / model).resolve():
-            _copy(self.net.path, self.folder / model)
+            copy_atomic(self.net.path, self.folder / model)
         record = {
             "schema": SCHEMA,
             "model": model,
@@ -351,13 +351,6 @@ class Design(ABC):
         report.derive(result)
         report.write(self.folder, result)
         return result
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".tmp")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
 
 
 _KINDS = (".tflite", ".onnx", ".onnx.gz")

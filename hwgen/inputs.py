@@ -56,7 +56,7 @@ def read(path: Path, wanted: Wanted) -> NDArray:
         values = reader(path, wanted)
     except UsageError:
         raise
-    except (OSError, ValueError, EOFError, wave.Error, csv.Error) as error:
+    except (OSError, ValueError, EOFError, MemoryError, wave.Error, csv.Error) as error:
         raise UsageError(f"cannot be read: {error}", where=str(path)) from error
     return _typed(_shaped(values, wanted.shape, path), wanted.dtype, path)
 
@@ -126,6 +126,8 @@ def _picture(path: Path, wanted: Wanted) -> NDArray:
         with Image.open(path) as file:
             if file.width * file.height > _LARGEST:
                 raise UsageError(f"{file.width} x {file.height} pixels are too many", where=str(path))
+            if file.mode[0] in "IF":  # Pillow would cut them off at 255
+                raise UsageError("pixels of more than 8 bits", where=str(path), hint="save it with 8 bits")
             picture = file.convert(modes[channels])
     except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
         raise UsageError(f"cannot be read: {error}", where=str(path)) from error

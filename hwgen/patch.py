@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,9 @@ from hwgen.flow import patch as blocks
 from hwgen.flow import pnr
 from hwgen.flow.placement import PLACEMENT
 from hwgen.support.errors import UnsupportedError, UsageError
-from hwgen.support.files import write_atomic
+from hwgen.support.files import copy_atomic, write_atomic
 from hwgen.support.progress import Progress, silent
 from hwgen.systolic import SystolicDesign
-
-_WORK = "patch"
 
 
 def patch(
@@ -38,18 +37,21 @@ def patch(
     cannot be patched. UnsupportedError: `model` is another architecture, or does not fit the hardware.
     """
     started, folder, model = time.monotonic(), Path(folder), Path(model)
-    work = folder / _WORK
-    shutil.rmtree(work, ignore_errors=True)
+    name = _name_of_model(folder, model)
+    work = Path(tempfile.mkdtemp(prefix=".patch-", dir=folder))
     try:
-        design = pipeline.reopen(folder, model=_staged(folder, model, work), progress=progress)
+        design = pipeline.reopen(folder, model=_staged(model, work / name), progress=progress)
         built = report.read(folder)
         if not built.get("bitstream"):
             raise UsageError("no bitstream here", where=str(folder), hint="run `hwgen build` first")
+        made: list[tuple[Path, Path]] = []
         if isinstance(design, SystolicDesign):
             facts = _image(design)
         else:
-            facts = _bitstream(design, work, progress)
-        (folder / "certificate.json").unlink(missing_ok=True)
+            facts, made = _bitstream(design, work, progress)
+        (folder / "certificate.json").unlink(missing_ok=True)  # before what it is about is another one
+        for source, target in made:
+            copy_atomic(source, target)
         result = design.patched(built)
         facts |= {"model": model.name, "seconds": round(time.monotonic() - started, 1)}
         if verify is not None:
@@ -60,20 +62,26 @@ def patch(
     return {**result, "patch": facts}
 
 
-def _staged(folder: Path, model: Path, work: Path) -> Path:
-    """The model under the name of the one that it replaces: names of files and modules stay."""
+def _name_of_model(folder: Path, model: Path) -> str:
+    """Name of the file that `model` replaces."""
     try:
-        name = json.loads((folder / RECORD).read_text())["model"]
+        name = str(json.loads((folder / RECORD).read_text())["model"])
+        if Path(name).name != name:
+            raise ValueError("a path")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError("is no build folder", where=str(folder), hint="run `hwgen build` first") from error
     if "".join(Path(name).suffixes[-2:]).lower() not in model.name.lower():
         raise UsageError(f"is not of the kind of {name}, which was built", where=str(model))
-    work.mkdir(parents=True, exist_ok=True)
+    return name
+
+
+def _staged(model: Path, target: Path) -> Path:
+    """The model under the name of the one that it replaces: names of files and modules stay."""
     try:
-        shutil.copyfile(model, work / name)
+        shutil.copyfile(model, target)
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(model)) from error
-    return work / name
+    return target
 
 
 def _image(design: SystolicDesign) -> dict[str, Any]:
@@ -86,8 +94,10 @@ def _image(design: SystolicDesign) -> dict[str, Any]:
     return {"blocks": 0, "changed": 0, "image_bytes": len(design.image or b"")}
 
 
-def _bitstream(design: Design, work: Path, progress: Progress) -> dict[str, Any]:
-    """The block RAMs of a stream design; the folder's files are replaced when all is done."""
+def _bitstream(
+    design: Design, work: Path, progress: Progress
+) -> tuple[dict[str, Any], list[tuple[Path, Path]]]:
+    """The block RAMs of a stream design: facts, and new files with the places where they belong."""
     made, family = design.folder / "pnr", design.board.toolchain
     progress("comparing the hardware", None)
     text = board_top.to_rtlil(design.top())
@@ -103,15 +113,11 @@ def _bitstream(design: Design, work: Path, progress: Progress) -> dict[str, Any]
     config = work / family.config
     write_atomic(config, blocks.filled((made / family.config).read_text(), sections, old, new))
     packed = pnr.pack(config, work, family, progress=progress)
-    write_atomic(made / "top.il", text)
-    bitstream = (design.folder / family.bitstream).with_stem(design.name)
-    for source, target in (
+    write_atomic(work / "top.il", text)
+    changed = sum(old.contents[name] != content for name, content in new.contents.items())
+    return {"blocks": len(new.contents), "changed": changed}, [
+        (work / "top.il", made / "top.il"),
         (config, made / family.config),
         (packed, made / family.bitstream),
-        (packed, bitstream),
-    ):
-        temporary = target.with_suffix(".tmp")
-        shutil.copyfile(source, temporary)
-        temporary.replace(target)
-    changed = sum(old.contents[name] != content for name, content in new.contents.items())
-    return {"blocks": len(new.contents), "changed": changed}
+        (packed, (design.folder / family.bitstream).with_stem(design.name)),
+    ]

@@ -117,7 +117,11 @@ def reopen(folder: str | Path, *, model: Path | None = None, progress: Progress 
         record = json.loads((folder / RECORD).read_text())
         schema, own, sha256 = record.pop("schema"), record.pop("model"), record.pop("sha256")
         runtime, board, clock_mhz = record.pop("runtime"), record.pop("board"), record.pop("clock_mhz")
-        options = Options(**record)
+        options, found_mhz = Options(**record), float(clock_mhz)
+        numbers: list[object] = [options.fps, options.fill, options.baud]
+        numbers += [options.clock] if options.clock != boards.AUTO else []
+        if not all(number is None or isinstance(number, int | float) for number in numbers):
+            raise ValueError(f"not all of {numbers} are numbers")
         if schema != SCHEMA or Path(own).name != own:
             raise ValueError(f"schema {schema}, model {own}")
     except FileNotFoundError as error:
@@ -138,7 +142,7 @@ def reopen(folder: str | Path, *, model: Path | None = None, progress: Progress 
             profile=options.profile, progress=progress,
         )  # fmt: skip
     if options.clock == boards.AUTO:
-        design.clock_mhz = float(clock_mhz)  # found by `build`
+        design.clock_mhz = found_mhz  # by `build`
     return design
 
 

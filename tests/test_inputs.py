@@ -123,6 +123,21 @@ def test_several_files_are_a_batch(tmp_path: Path) -> None:
     assert names == ["a.npy[0]", "a.npy[1]", "b.csv"]
 
 
+def test_a_picture_of_many_bits(tmp_path: Path) -> None:
+    """Pillow would make 255 of all that is above."""
+    Image.fromarray(np.arange(0, 64000, 4000, dtype=np.uint16).reshape(4, 4)).save(tmp_path / "x.png")
+    with pytest.raises(UsageError, match="more than 8 bits"):
+        read(tmp_path / "x.png", wanted(4, 4))
+
+
+def test_an_array_that_claims_too_much(tmp_path: Path) -> None:
+    with open(tmp_path / "x.npy", "wb") as file:
+        claimed = {"descr": "<f8", "fortran_order": False, "shape": (1 << 44,)}
+        np.lib.format.write_array_header_1_0(file, claimed)
+    with pytest.raises(UsageError, match=r"x.npy: cannot be read"):
+        read(tmp_path / "x.npy", wanted(3))
+
+
 @pytest.mark.parametrize("name", ("x.npy", "x.csv", "x.wav", "x.png", "x.txt"))
 def test_no_file_or_noise(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=name):

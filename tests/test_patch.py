@@ -80,7 +80,21 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
             patch(folder, model)
     with pytest.raises(UsageError, match="not of the kind"):
         patch(folder, tmp_path / "net.onnx")
-    assert not (folder / "patch").exists()
+    assert not list(folder.glob(".patch*"))
+
+
+def test_nothing_of_the_users_is_touched(tmp_path: Path) -> None:
+    """Neither a folder of whatever name, nor a file that design.json points at."""
+    model = network(tmp_path / "net.tflite", 1)
+    folder, other = tmp_path / "folder", tmp_path / "folder" / "patch" / "mine.txt"
+    other.parent.mkdir(parents=True)
+    other.write_text("mine")
+    for record in (None, '{"model": "../net.tflite"}', '{"model": "patch/mine.txt"}', '{"model": 5}', "[]"):
+        if record is not None:
+            (folder / "design.json").write_text(record)
+        with pytest.raises(UsageError):
+            patch(folder, model)
+        assert other.read_text() == "mine" and not list(folder.glob(".patch*"))
 
 
 def test_a_design_that_is_not_patchable(tmp_path: Path, hwgen_command: Command) -> None:
@@ -143,7 +157,7 @@ def test_patched_is_what_a_build_gives(tmp_path: Path, hwgen_command: Command) -
     report = json.loads((folder / "report.json").read_text())
     assert report["bitstream"] and report["fmax_mhz"] and report["model_sha256"] == again.net.sha256
     assert pipeline.reopen(folder).net.sha256 == again.net.sha256
-    assert len(list(folder.glob("*.bit"))) == 1 and not (folder / "patch").exists()
+    assert len(list(folder.glob("*.bit"))) == 1 and not list(folder.glob(".patch*"))
 
 
 @pytest.mark.slow

@@ -114,3 +114,11 @@ def test_a_build_folder_is_enough_to_make_its_design_again(folder: Path) -> None
     (folder / "design.json").write_text('{"schema": 1, "model": "../digits.tflite"}')
     with pytest.raises(UsageError, match="cannot be understood"):
         pipeline.reopen(folder)
+
+
+@pytest.mark.parametrize("change", ({"baud": [1]}, {"clock": "auto", "clock_mhz": "x"}, {"fps": "fast"}))
+def test_a_record_that_is_none(folder: Path, change: dict[str, object]) -> None:
+    plain = {"schema": 1, "model": "m.tflite", "sha256": "", "runtime": "tflm", "board": "x", "clock_mhz": 1}
+    (folder / "design.json").write_text(json.dumps(plain | change))
+    with pytest.raises(UsageError, match="cannot be understood"):
+        pipeline.reopen(folder)

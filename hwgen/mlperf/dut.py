@@ -174,4 +174,4 @@ class Dut:
 
 
 def _number(word: str) -> int | None:
-    return int(word) if word.isascii() and word.lstrip("-").isdigit() and len(word) < 10 else None
+    return int(word) if word.isascii() and word.removeprefix("-").isdigit() and len(word) < 10 else None

@@ -87,7 +87,11 @@ class Runner:
         results = [m[2] for line in lines if (m := _MESSAGE.fullmatch(line)) and m[1] == "results"]
         if len(laps) != 2 or len(results) != 1:
             raise LinkError(f"not the answer to an infer: {' '.join(lines)[:200]}", where=self.port.name)
-        return Inferred(tuple(float(value) for value in results[0].split(",")), laps[1] - laps[0])
+        try:
+            values = tuple(float(value) for value in results[0].split(","))
+        except ValueError as error:
+            raise LinkError(f"no results: {results[0][:80]!r}", where=self.port.name) from error
+        return Inferred(values, laps[1] - laps[0])
 
     def accuracy(
         self, inputs: Sequence[bytes], labels: Iterable[int], progress: Progress = silent

@@ -29,9 +29,10 @@ from hwgen.runtime.link import (
     frame_bytes,
 )
 from hwgen.runtime.serialport import SerialPort, Transport
-from hwgen.support.errors import LinkError
+from hwgen.support.errors import LinkError, UsageError
 
 BITS_PER_BYTE = 10  # on the line: start and stop bit
+MIN_BAUD, MAX_BAUD = 1, 1_000_000_000
 TIMEOUT = 0.5
 RETRIES = 5
 
@@ -57,6 +58,7 @@ class Connection:
     baud: of the line. timeout: seconds, more than the bytes' own time on the line and the device's work,
     until a request is sent again; twice as long the next time, and so on, up to `retries` times. LinkError:
     the port cannot be opened, or there was no good answer after all that; the connection can still be used.
+    UsageError: no baud rate.
 
     sent_again, dropped: requests that were sent again, and good frames that nobody waited for, so far.
     """
@@ -70,6 +72,8 @@ class Connection:
         retries: int = RETRIES,
     ) -> None:
         self.baud, self.timeout, self.retries = baud, max(timeout, 2 * IDLE_SECONDS), retries
+        if not MIN_BAUD <= baud <= MAX_BAUD:
+            raise UsageError(f"{baud:g} baud", where="link", hint=f"give {MIN_BAUD} to {MAX_BAUD:,}")
         self._port = SerialPort(port, baud) if isinstance(port, str) else port
         self._buffer = b""
         self._sequence = random.randrange(256)  # another one than that of the host before

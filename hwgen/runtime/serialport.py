@@ -37,7 +37,7 @@ class Transport(Protocol):
 
 
 class SerialPort:
-    """`Transport` of a port by name or pyserial URL. LinkError: it cannot be opened; names those there are."""
+    """`Transport` of a port by name or pyserial URL. LinkError: it cannot be opened; says what there are."""
 
     def __init__(self, name: str, baud: float) -> None:
         self.name = name

@@ -71,7 +71,7 @@ def test_how_often(dut: Dut, said: list[str], command: str, runs: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["infer 0", "infer -1", "infer x", "infer 1 -1", "infer 1 x", "infer 99999999999"]
+    "command", ["infer 0", "infer -1", "infer x", "infer 1 -1", "infer 1 x", "infer 99999999999", "infer --5"]
 )
 def test_infer_that_is_none(dut: Dut, said: list[str], command: str) -> None:
     load(dut, said)
@@ -96,6 +96,7 @@ def test_buffer(dut: Dut, said: list[str]) -> None:
         ("db load", "requires the number"),
         ("db load x", "requires the number"),
         ("db load 0", "requires the number"),
+        ("db load --5", "requires the number"),
         ("db load 491", "more than the 490"),
         ("db abc", "pairs of hex"),
         ("db zz", "pairs of hex"),

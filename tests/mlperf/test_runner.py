@@ -68,6 +68,15 @@ def test_failures_are_errors() -> None:
         assert runner.identify()["name"] == "fake"
 
 
+def test_results_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Served(Device()) as port:
+        runner = Runner(port)
+        lines = ["m-lap-us-1", "m-lap-us-2", "m-results-[0.5,x]"]
+        monkeypatch.setattr(runner, "command", lambda *_: lines)
+        with pytest.raises(LinkError, match=r"no results: '0\.5,x'"):
+            runner.infer()
+
+
 def test_nobody_there(tmp_path: Path) -> None:
     link = tmp_path / "board"
     with Terminal(link) as terminal:

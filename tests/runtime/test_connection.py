@@ -10,7 +10,7 @@ from line_model import IDLE, Line, ModelDevice, compute
 
 from hwgen.runtime.connection import Connection
 from hwgen.runtime.link import IDENTITY_BYTES, Counters, Identity, Request, encode_frame
-from hwgen.support.errors import LinkError
+from hwgen.support.errors import LinkError, UsageError
 
 INPUTS, OUTPUTS = 20, 10
 
@@ -123,6 +123,12 @@ def test_silence() -> None:
     assert line.now() == pytest.approx(0.05 * (1 + 2 + 4 + 8), rel=0.1)
     line.rate = 0
     assert link.request(Request.IDENTIFY, answer=IDENTITY_BYTES) == device.identity(0).to_bytes()
+
+
+@pytest.mark.parametrize("baud", (0, -1.0, float("nan"), float("inf")))
+def test_no_baud_rate(baud: float) -> None:
+    with pytest.raises(UsageError, match="baud"):
+        Connection(Line(ModelDevice()), baud=baud)
 
 
 def test_noise_without_end() -> None:

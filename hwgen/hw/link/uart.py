@@ -17,7 +17,7 @@ _FRAME_BITS = _DATA_BITS + 2
 
 def divisor(clock_hz: float, baud: float) -> int:
     """Clocks a bit, rounded. UsageError when the clock cannot make the baud rate within 2 %."""
-    clocks = round(clock_hz / baud)
+    clocks = round(clock_hz / baud) if 0 < baud <= clock_hz else 0
     if clocks < MIN_DIVISOR or abs(clock_hz / (clocks * baud) - 1) > MAX_BAUD_ERROR:
         raise UsageError(f"{baud:g} baud cannot be made from {clock_hz / 1e6:g} MHz", where="UART")
     return clocks
