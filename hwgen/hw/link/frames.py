@@ -40,7 +40,7 @@ class RequestReceiver(wiring.Component):
     be said of it; kind, the low bits of its code, if that is OK; sequence, its number as it was received;
     run: its payload went to o. busy: a request is being received. idle_clocks: a longer pause ends a frame.
 
-    o has to take a payload byte ten clocks before the next one arrives. If it does not, that is as if the
+    o has to take a payload byte eleven clocks before the next one arrives. If it does not, that is as if the
     line had damaged a byte or lost one: BAD_CRC or TRUNCATED.
     """
 
@@ -69,7 +69,10 @@ class RequestReceiver(wiring.Component):
         crc, byte = self.crc, self.i.payload
         got = Signal()
         count, full = Signal(bits_for(self.limit)), Signal()
-        start, given = Signal(), Signal()
+        start, given, offer = Signal(), Signal(), Signal()
+        # a register, so that what the core does with it begins early in a clock; the byte waits where it is
+        m.d.sync += self.o.valid.eq(offer & ~given)
+        m.d.comb += given.eq(self.o.valid & self.o.ready)
         m.d.sync += full.eq(count == self.inputs)
         with m.If(start):
             m.d.sync += count.eq(0)
@@ -143,10 +146,9 @@ class RequestReceiver(wiring.Component):
                     m.next = "CRC"
             with m.State("PAYLOAD"):
                 m.d.comb += [
-                    self.o.valid.eq(self.i.valid & crc.done & ~full),
-                    self.i.ready.eq(self.o.ready & crc.done & ~full),
+                    offer.eq(self.i.valid & crc.done & ~full),
+                    self.i.ready.eq(given),
                     crc.valid.eq(got),
-                    given.eq(got),
                 ]
                 with m.If(full & crc.done):
                     m.next = "CRC"
@@ -167,7 +169,7 @@ class RequestReceiver(wiring.Component):
                 with m.If(crc.done):
                     m.next = "VERDICT"
             with m.State("FILL"):
-                m.d.comb += [self.o.valid.eq(1), given.eq(self.o.ready)]
+                m.d.comb += offer.eq(1)
                 with m.If(given):
                     m.next = "FILL 2"
             with m.State("FILL 2"):

@@ -39,7 +39,7 @@ class StreamLink(wiring.Component):
     request that did not end with its CRC is thrown away before the error is answered. Without a program RUN
     answers NO_PROGRAM, and IDENTIFY the id 0. The core's output waits while there is no request.
 
-    A core has to take a byte ten clocks before the next one arrives; if not: BAD_CRC or TRUNCATED.
+    A core has to take a byte eleven clocks before the next one arrives; if not: BAD_CRC or TRUNCATED.
     Cost: tests/synth/test_link_cost.py.
     """
 
