@@ -173,12 +173,15 @@ class Connection:
     def _await(self, pending: Iterable[_Pending], answer: int, *wanted: _Pending) -> None:
         """Take answers until those wanted are there, or their time is over."""
         while late := [each.deadline for each in wanted if not each.settled]:
-            response = self._next(answer, max(late))
+            until = max(late)
+            response = self._next(answer, until)
             if response is None:
                 return
             each = next((each for each in pending if each.sequence == response.sequence), None)
             if each is None or each.payload is not None:
                 self.dropped += 1
+                if self.now() > until + self.timeout:  # they never cease
+                    return
             elif response.status is not Status.OK:
                 each.failed = response.status
             elif len(response.payload) != answer:

@@ -145,6 +145,20 @@ def test_noise_without_end() -> None:
     assert line.now() < 1
 
 
+def test_others_answers_without_end() -> None:
+    class Echo(Line):
+        def read(self, seconds: float) -> bytes:
+            self.time += 1e-3
+            return encode_frame(0, bytes(OUTPUTS), self.random.randrange(256) | 1)
+
+    line = Echo(ModelDevice())
+    link = connected(line, retries=2)
+    link._sequence = 99
+    with pytest.raises(LinkError, match="no good answer in 3 tries"):
+        link.request(Request.RUN, bytes(INPUTS), answer=OUTPUTS)
+    assert line.now() < 2 and link.dropped > 50
+
+
 def test_what_the_device_refuses() -> None:
     device = ModelDevice(boot=10.0)
     line = Line(device)
