@@ -138,11 +138,13 @@ class Profile(wiring.Component):
 
     counting: high from the clock of the frame's first input beat to that of its last output beat, and low for
     four clocks at least before the next. index: of a word, STATES in turn of the units in turn. word: the
-    one that index named in the clock before: its clocks in the last frame, saturating at 32 bits; 0 after a
-    reset. Words can be read from `settle` clocks after `counting` on.
+    one that index named `latency` clocks before: its clocks in the last frame, saturating at 32 bits; 0 after
+    a reset. Words can be read from `settle` clocks after `counting` on.
 
     Cost: tests/synth/test_profile_cost.py. Errors: ValueError without units.
     """
+
+    latency = 3
 
     def __init__(self, units: Sequence[Watched]) -> None:
         if not units:
@@ -200,7 +202,9 @@ class Profile(wiring.Component):
                 totals.d.sync += [active.eq(0), fresh.eq(0)]
         with totals.If(begin):
             totals.d.sync += [index.eq(0), active.eq(1)]
-        m.d.comb += [read.addr.eq(Mux(clear, self.index, index)), self.word.eq(read.data)]
+        (asked,) = _later(m, [self.index], "asked")  # far from here, as whoever takes the word is
+        m.d.comb += read.addr.eq(Mux(clear, asked, index))
+        m.d.sync += self.word.eq(read.data)
         count, valid, first = _later(totals, _later(totals, [bus, active, fresh], "read"), "held")
         known = Signal(WORD_BITS, reset_less=True)
         totals.d.sync += known.eq(read.data)

@@ -29,7 +29,7 @@ class Link(wiring.Component):
 
     rx, tx: serial lines. o: stream of input beats to the core; i: stream of output beats from it.
     reset: of the core, for one clock, while nothing is in it. unit, unit_word: the word of STATUS behind the
-    first four that is wanted in the next clock (about.words > 4).
+    first four that is wanted four clocks later (about.words > 4).
     busy: a request is being received, run or answered. error: the last answer was not OK.
 
     to_core, from_core: payload layouts of the core's ports. inputs, outputs: elements of one tensor.

@@ -23,8 +23,8 @@ class Records(wiring.Component):
     The identity is a constant, but for design_id, inputs and outputs, 0 without enable. Counters: enable,
     error; good, damaged: counted, for one clock each; clear: they and `clocks` are 0; first: clocks is 1 in
     the next clock; counting: in this clock one is added. Nothing is counted while a record is sent. unit,
-    unit_word: with about.words > WORDS, further words of STATUS; the one that is asked for is to be there in
-    the next clock.
+    unit_word: with about.words > WORDS, further words of STATUS; the one that is asked for is to be there
+    four clocks later (`AnswerSender` leaves time for it).
 
     clock_bits: that `clocks` counts with.
     """
