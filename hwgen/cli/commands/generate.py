@@ -16,11 +16,11 @@ from hwgen.systolic import SystolicDesign
 @click.option("--wishbone", is_flag=True, help="The systolic engine as a Wishbone peripheral, too.")
 def command(as_json: bool, wishbone: bool, **options: Any) -> None:
     """Verilog, also as an AXI4-Stream peripheral; manifest.json, a test bench, a C driver."""
-    made = design(as_json, options)
-    if wishbone and not isinstance(made, SystolicDesign):
+    if wishbone and options["engine"] != "systolic":
         raise UsageError(
             "is for the systolic engine: the stream engine has AXI4-Stream (rtl/*_axis.v)", where="--wishbone"
         )
+    made = design(as_json, options)
     result = made.generate()
     if isinstance(made, SystolicDesign) and wishbone:
         made.write_wishbone()
