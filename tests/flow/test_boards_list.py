@@ -10,11 +10,13 @@ import pytest
 
 from hwgen.flow import board as boards
 from hwgen.flow import board_list, routed
+from hwgen.flow.board import Demo
 from hwgen.flow.routed import Routing
 from hwgen.support.errors import BoardError
 
 ROOT = Path(__file__).resolve().parents[2]
-BOARD = boards.load("icebreaker")
+DEMO = Demo("examples/digits/digits_small.tflite", 10_000, "auto")
+BOARD = replace(boards.load("icebreaker"), demo=DEMO)
 RECORD = Routing(
     demo=routed.demo_of(BOARD),
     chip=BOARD.nextpnr_arguments,
