@@ -82,7 +82,8 @@ class SystolicCore(wiring.Component):
         for number, quantiser in enumerate(quantisers):
             m.submodules[f"quantiser{number}"] = quantiser
 
-        m.d.comb += [getattr(self, name).eq(getattr(loader, name)) for name in _STATE]
+        far = int(geometry.steady)  # a register on a long way
+        m.d.comb += [getattr(self, name).eq(later(m, getattr(loader, name), far)) for name in _STATE]
         wiring.connect(m, loader.flash, wiring.flipped(self.flash))
         self._program(m, sequencer, loader)
         registers = {name: getattr(sequencer, f"f_{name}") for name in Run.operands()}
@@ -221,11 +222,15 @@ class SystolicCore(wiring.Component):
         if not self.geometry.steady:
             wiring.connect(m, source, sink)
             return
-        m.submodules[name] = fifo = StreamFifo(shape=Range(0, 255), lanes=1, depth=2, target=self.target)
+        # two, one at either end of a way that may be long
+        first, second = (StreamFifo(shape=Range(0, 255), lanes=1, depth=2, target=self.target) for _ in "ab")
+        m.submodules[f"{name}_first"], m.submodules[f"{name}_second"] = first, second
+        wiring.connect(m, first.o, second.i)
         m.d.comb += [
-            fifo.i.valid.eq(source.valid), fifo.i.payload[0].eq(source.payload),
-            source.ready.eq(fifo.i.ready),
-            sink.valid.eq(fifo.o.valid), sink.payload.eq(fifo.o.payload[0]), fifo.o.ready.eq(sink.ready),
+            first.i.valid.eq(source.valid), first.i.payload[0].eq(source.payload),
+            source.ready.eq(first.i.ready),
+            sink.valid.eq(second.o.valid), sink.payload.eq(second.o.payload[0]),
+            second.o.ready.eq(sink.ready),
         ]  # fmt: skip
 
     def _program(self, m: Module, sequencer: Sequencer, loader: Loader) -> None:

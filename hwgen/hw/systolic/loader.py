@@ -8,6 +8,7 @@ from amaranth.hdl import C, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hwgen.hw.product.form import register
 from hwgen.hw.systolic.flash import FlashPins, FlashReader
 from hwgen.program.array import Array
 from hwgen.program.image import HEADER_BYTES, MAGIC, VERSION
@@ -115,6 +116,8 @@ class Loader(wiring.Component):
         # what a state means; with a fast clock in registers, for much hangs on it
         steady = self.geometry.steady
         starting = Signal(init=steady)
+        if steady:
+            is_residue = register(m, is_residue, name="is_residue")
         meanings = [in_header, in_program, in_body, writing, starting]
 
         def now(*meant: Signal) -> None:
@@ -182,6 +185,10 @@ class Loader(wiring.Component):
                 now(starting)
                 with m.If(take):
                     then()
+                    m.next = "CHECK" if steady else "COMPARE"
+            if steady:
+                with m.State("CHECK"):
+                    m.d.comb += reader.stop.eq(1)
                     m.next = "COMPARE"
             with m.State("COMPARE"):
                 m.d.comb += reader.stop.eq(1)
@@ -244,7 +251,8 @@ class Loader(wiring.Component):
         with m.Elif(accepted):
             m.d.sync += address.eq(address + 1)
         m.d.comb += self.weight_address.eq(address)
-        return accepted, address == resident
+        ends: Value = address == resident
+        return accepted, register(m, ends, name="ends") if self.geometry.steady else ends
 
     def _checksum(self, m: Module, valid: Value) -> Value:
         """CRC-32 of the nibbles; whether it is what a message followed by its CRC-32 leaves."""

@@ -14,7 +14,7 @@ from hwgen.program.instructions import BIAS_BITS, MULTIPLIER_BITS, SHIFT_BITS
 from hwgen.targets import Target
 
 HALF = 32  # a column's parameters are two such words
-FRONT = 2  # clocks from a sum to it with its bias
+FRONT = 2  # clocks from a sum to it with its bias; one more of a steady geometry, to it clipped
 BLOCKS = 4  # whose parameters there is room for: those of the next may come while two others are under way
 BACK, MORE = 5, 2  # clocks from the scaled sum to the activation; more of them for a steady geometry
 REACH = 10  # signed bits that an activation has at most before its zero point is added
@@ -35,8 +35,9 @@ class Quantiser(wiring.Component):
     def __init__(self, *, geometry: Array, target: Target) -> None:
         self.geometry, self.target = geometry, target
         self.scaling = scaling(operand=geometry.operand, multiplier=geometry.multiplier, target=target)
-        self.latency = FRONT + self.scaling.latency + BACK + MORE * geometry.steady
-        self.reads = FRONT + self.scaling.late
+        self.front = FRONT + geometry.steady
+        self.latency = self.front + self.scaling.latency + BACK + MORE * geometry.steady
+        self.reads = self.front + self.scaling.late
         super().__init__(
             {
                 "write": In(1),
@@ -62,15 +63,16 @@ class Quantiser(wiring.Component):
         product, bits = self.scaling, self.geometry.operand
         place = Cat(self.column, self.bank)
         high = self._parameters(m, 1, place)
-        low = self._parameters(m, 0, _later(m, place, FRONT - 1 + product.late))
+        low = self._parameters(m, 0, _later(m, place, self.front - 1 + product.late))
         spare = MULTIPLIER_BITS + SHIFT_BITS - HALF  # bits of the shift in the high half
         bias = high[spare : spare + BIAS_BITS][: self.geometry.bias].as_signed()
         multiplier = low[: self.geometry.multiplier]
 
         biased = register(m, register(m, self.acc, name="acc") + bias, name="biased")
-        scaled = product.build(m, _clipped(biased, bits), multiplier, self.twice)
+        clipped = _later(m, _clipped(biased, bits), self.front - FRONT)
+        scaled = product.build(m, clipped, multiplier, self.twice)
         rest = product.latency - product.late  # clocks from the low half to the scaled sum
-        upper = _later(m, high[:spare], FRONT - 1 + product.late)
+        upper = _later(m, high[:spare], self.front - 1 + product.late)
         shift = _later(m, Cat(low[MULTIPLIER_BITS:], upper), rest)
         m.d.comb += self.value.eq(self._rounded(m, scaled, shift))
 
