@@ -130,7 +130,7 @@ class UnitCounter:
 
 def profile_cost(units: int) -> Resources:
     """Estimate of a `Profile` (tests/synth/test_profile_cost.py)."""
-    return Resources(lut4=240, ff=185, bram=2) + Resources(lut4=76, ff=55) * units
+    return Resources(lut4=270, ff=215, bram=2) + Resources(lut4=76, ff=55) * units
 
 
 class Profile(wiring.Component):

@@ -51,7 +51,7 @@ class Counted(wiring.Component):
 @pytest.mark.synth
 @pytest.mark.parametrize(
     ("family", "each", "shared", "blocks"),
-    [("ecp5", (70, 60), (115, 195), 1), ("ice40", (85, 60), (250, 195), 2)],
+    [("ecp5", (70, 60), (115, 230), 1), ("ice40", (85, 60), (290, 230), 2)],
 )
 def test_cost(
     family: str,
