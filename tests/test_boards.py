@@ -198,7 +198,7 @@ def test_unknown_name_lists_the_known(name):
         ("fps = 10_000", "fps = 0", "demo.fps"),
         ("fps = 10_000", "pfs = 1", "demo.pfs"),
         ("fps = 10_000", 'clock = "fast"', "demo.clock"),
-        ("examples/digits/digits.tflite", "../digits.tflite", "demo.model"),
+        ("examples/lowbit/bnn.onnx", "../bnn.onnx", "demo.model"),
     ],
 )
 def test_bad_key_is_named(tmp_path, old, new, key):
