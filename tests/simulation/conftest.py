@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,10 @@ def shared_folder(factory: pytest.TempPathFactory) -> Path:
 def design(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Design:
     """Generated, so that its folder has a manifest; the first who needs the simulator builds it there."""
     made = compiled(request.param, shared_folder(tmp_path_factory) / request.param)
-    made.generate()
+    with open(made.folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker at a time
+        if not (made.folder / "report.json").exists():
+            made.generate()
     return made
 
 
