@@ -196,3 +196,28 @@ def test_more_units_than_the_board_can_tell_of(folder: Path, monkeypatch: pytest
 def test_the_systolic_engine_has_no_counters(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="stream engine"):
         hwgen.compile(folder.parent / "small.tflite", "icebreaker", engine="systolic", profile=True)
+
+
+def test_one_board_at_a_time(hwgen_command: Callable[..., tuple[int, str, str]], folder: Path) -> None:
+    code, _, told = hwgen_command("profile", folder, "--simulate", "--port", "/dev/null")
+    assert code and "--port" in told
+
+
+@pytest.mark.slow
+def test_digits_by_the_command_line(
+    hwgen_command: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    model = Path(__file__).parents[1] / "examples" / "digits" / "digits.tflite"
+    code, _, told = hwgen_command("generate", model, "--fps", 10_000, "--profile", "-o", tmp_path)
+    assert code == 0, told
+    code, shown, told = hwgen_command("profile", tmp_path, "--simulate", "--json")
+    assert code == 0, told
+    result = json.loads(shown)
+    planned = result["predicted"]
+    softmax = list(result["units"])[-1]
+    for name, times in result["units"].items():
+        if name != softmax:
+            assert times["busy"] == planned["units"][name]["busy"], name
+    assert result["units"][softmax]["busy"] <= planned["units"][softmax]["busy"]
+    assert abs(result["clocks"] - planned["clocks"]) < planned["clocks"] / 20
+    assert result["bottleneck"] == max(planned["units"], key=lambda name: planned["units"][name]["busy"])
