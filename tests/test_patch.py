@@ -138,6 +138,7 @@ def test_a_patchable_design_computes_its_model(tmp_path: Path) -> None:
     assert other.verify(samples=3, stages=True)["exact"]["mismatches"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.pnr
 def test_patched_is_what_a_build_gives(tmp_path: Path, hwgen_command: Command) -> None:
     """Configuration and bitstream are those of a full build of the other weights."""
