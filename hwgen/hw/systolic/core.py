@@ -227,8 +227,8 @@ class SystolicCore(wiring.Component):
         m.submodules[f"{name}_first"], m.submodules[f"{name}_second"] = first, second
         wiring.connect(m, first.o, second.i)
         m.d.comb += [
-            first.i.valid.eq(source.valid), first.i.payload[0].eq(source.payload),
-            source.ready.eq(first.i.ready),
+            first.i.valid.eq(source.valid & self.ready), first.i.payload[0].eq(source.payload),
+            source.ready.eq(first.i.ready & self.ready),  # nothing is taken before there is a program
             sink.valid.eq(second.o.valid), sink.payload.eq(second.o.payload[0]),
             second.o.ready.eq(sink.ready),
         ]  # fmt: skip
