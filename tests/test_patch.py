@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Command
 
 import hwgen
 from hwgen import pipeline
@@ -21,6 +21,7 @@ from hwgen.flow.flash import IMAGE
 from hwgen.patch import patch
 from hwgen.support.errors import UnsupportedError, UsageError
 
+Command = Callable[..., tuple[int, str, str]]  # hwgen_command of conftest.py
 LOWBIT = Path(__file__).resolve().parent.parent / "examples" / "lowbit"
 RELU, LOGITS = Quantization(0.05, -128), Quantization(0.1, 3)
 
