@@ -8,6 +8,7 @@ the family data sheets.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -60,18 +61,20 @@ class Settings:
 def settings(input_hz: int, wanted_hz: float) -> Settings:
     """Dividers for the highest frequency that is not above `wanted_hz`; UsageError if there are none."""
     check_limits(input_hz, wanted_hz, INPUT_HZ, OUTPUT_HZ)
-    wanted = Fraction(wanted_hz)
-    found = (
-        each
-        for divr in _DIVRS
-        for divf in _DIVFS
-        for divq in _DIVQS
-        if (each := Settings(divr, divf, divq, input_hz)).output_hz <= wanted
-        and OUTPUT_HZ[0] <= each.output_hz
-        and PFD_HZ[0] <= each.pfd_hz <= PFD_HZ[1]
-        and VCO_HZ[0] <= each.vco_hz <= VCO_HZ[1]
-    )
-    return fastest(found, input_hz, wanted_hz)
+    return fastest(_candidates(input_hz, Fraction(wanted_hz)), input_hz, wanted_hz)
+
+
+def _candidates(input_hz: int, wanted: Fraction) -> Iterator[Settings]:
+    """For every frequency of the phase detector and output divider the largest DIVF that exceeds no limit."""
+    for divr in _DIVRS:
+        pfd = Fraction(input_hz, divr + 1)
+        if not PFD_HZ[0] <= pfd <= PFD_HZ[1]:
+            continue
+        for divq in _DIVQS:
+            multiple = min(min(wanted * (1 << divq), VCO_HZ[1]) // pfd, len(_DIVFS))
+            found = Settings(divr, int(multiple) - 1, divq, input_hz)
+            if multiple >= 1 and found.vco_hz >= VCO_HZ[0] and found.output_hz >= OUTPUT_HZ[0]:
+                yield found
 
 
 class Start(wiring.Component):
