@@ -71,8 +71,9 @@ def _candidates(input_hz: int, wanted: Fraction) -> Iterator[Settings]:
         if not PFD_HZ[0] <= pfd <= PFD_HZ[1]:
             continue
         for divq in _DIVQS:
-            multiple = min(min(wanted * (1 << divq), VCO_HZ[1]) // pfd, len(_DIVFS))
-            found = Settings(divr, int(multiple) - 1, divq, input_hz)
+            vco = min(wanted * (1 << divq), Fraction(VCO_HZ[1]))
+            multiple = min(vco // pfd, len(_DIVFS))
+            found = Settings(divr, multiple - 1, divq, input_hz)
             if multiple >= 1 and found.vco_hz >= VCO_HZ[0] and found.output_hz >= OUTPUT_HZ[0]:
                 yield found
 
