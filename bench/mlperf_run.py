@@ -19,6 +19,7 @@ import numpy as np
 import hwgen
 from bench.models import folder
 from hwgen.device import Device
+from hwgen.emit.payloads import Payloads
 from hwgen.mlperf.clocks import BoardClock, Clock, WallClock
 from hwgen.mlperf.dut import Dut
 from hwgen.mlperf.runner import Runner, median
@@ -66,11 +67,12 @@ def run(
         if port is None:
             simulated = stack.enter_context(SimulatedBoard(design))
             simulated.settle()  # a systolic engine has its program now
-            port = simulated.port
+            pace = simulated.pace(Payloads.of(out).clocks)
+            device = stack.enter_context(Device(simulated.port, out, baud=pace.baud, timeout=pace.timeout))
             clocked, seconds = True, _SIMULATED_SECONDS
         else:
+            device = stack.enter_context(Device(port, out))
             clocked, seconds = False, 10.0
-        device = stack.enter_context(Device(port, out))
         clock: Clock = BoardClock(device) if clocked else WallClock()
         runner = stack.enter_context(runner_at(device, model, clock))
         who = runner.identify()
@@ -107,9 +109,7 @@ def main(words: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         out = options.out or Path(temporary)
         fps = options.fps if options.engine == "stream" else None
-        run(
-            options.samples, board=options.board, out=out, engine=options.engine, fps=fps, port=options.port
-        )
+        run(options.samples, board=options.board, out=out, engine=options.engine, fps=fps, port=options.port)
 
 
 if __name__ == "__main__":

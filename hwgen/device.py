@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from types import TracebackType
 from typing import Self
 
@@ -52,7 +52,8 @@ class Device:
         self.labels: Sequence[str] = labels if labels is not None else _labels(folder)
         if baud is None:
             baud = self._payloads.baud if self._payloads else BAUD
-        self._lock = Lock()
+        self._lock = RLock()
+        self._busy = False  # a batch is under way: its requests are on the line
         self._worker: ThreadPoolExecutor | None = None
         self._connection = Connection(
             only_port() if port is None else port, baud=baud, timeout=timeout, retries=min(retries, _ASKING)
@@ -102,16 +103,22 @@ class Device:
         return self._worker.submit(self._run, x, progress)
 
     def run_bytes(self, payloads: Iterable[bytes]) -> Iterator[bytes]:
-        """Answers' payloads to RUN payloads, as they come. UsageError: a payload of another size."""
+        """Answers' payloads to RUN payloads, as they come. UsageError: a payload of another size, or a
+        request from within the batch."""
         known = self.identity
         seconds = 0.0
         if self._payloads is not None and known.clock:
             seconds = _LATER * self._payloads.clocks / known.clock
         checked = (_sized(payload, known.inputs) for payload in payloads)
         with self._lock:
-            yield from self._connection.requests(
-                Request.RUN, checked, answer=known.outputs, seconds=seconds, queue=known.queue
-            )
+            self._idle()
+            self._busy = True
+            try:
+                yield from self._connection.requests(
+                    Request.RUN, checked, answer=known.outputs, seconds=seconds, queue=known.queue
+                )
+            finally:
+                self._busy = False
 
     def top(self, scores: ArrayLike, count: int = 5) -> list[list[Scored]]:
         """The best classes of each sample of a batch of outputs, with their labels."""
@@ -159,7 +166,13 @@ class Device:
 
     def _ask(self, code: Request, answer: int) -> bytes:
         with self._lock:
+            self._idle()
             return self._connection.request(code, answer=answer)
+
+    def _idle(self) -> None:
+        """UsageError while this thread is in the middle of a batch."""
+        if self._busy:
+            raise UsageError("a batch is under way; ask after it, or from another thread", where="Device")
 
     def _identify(self) -> Identity:
         return Identity.from_bytes(self._ask(Request.IDENTIFY, IDENTITY_BYTES))

@@ -27,6 +27,7 @@ from hwgen.support.progress import Progress, silent
 from hwgen.targets import target as target_of
 
 ENGINES = ("stream", "systolic")
+_LEAST = 1e-3  # of any option that is a number
 
 
 def load(path: str | Path, runtime: str | None = None) -> Net:
@@ -67,8 +68,8 @@ def compile(
         if isinstance(value, str):
             if option != "clock" or value != boards.AUTO:
                 raise UsageError(f"--{option} is no number: {value[:40]!r}")
-        elif value is not None and not 0 < value <= limit:
-            raise UsageError(f"--{option} must be above 0 and at most {limit:g}, not {value:g}")
+        elif value is not None and not _LEAST <= value <= limit:
+            raise UsageError(f"--{option} must be {_LEAST:g} to {limit:g}, not {value:g}")
     if engine not in ENGINES:
         raise UsageError(f"no engine {engine!r}", where="--engine", hint=f"there are {', '.join(ENGINES)}")
     if profile and engine == "systolic":

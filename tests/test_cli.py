@@ -54,7 +54,7 @@ def test_generate_writes_what_an_engineer_needs(hwgen_command: Callable, tmp_pat
         (["generate", DIGITS, "--board", "no-such-board"], 5, "known boards: "),
         (["generate", DIGITS, "--board", "../../etc"], 5, "known boards: "),
         (["generate", DIGITS, "--fps", "1e8"], 6, "ask for fewer inferences a second"),
-        (["generate", DIGITS, "--fps", "-3"], 2, "--fps must be above 0"),
+        (["generate", DIGITS, "--fps", "-3"], 2, "--fps must be 0.001 to"),
         (["generate", DIGITS, "--clock", "9000"], 2, "--clock must be"),
         (["generate", DIGITS, "--fill", "0.001"], 6, "does not fit"),
         (["generate", DIGITS, "--runtime", "nobody"], 2, "nobody"),

@@ -141,6 +141,14 @@ def test_another_design(built: Built) -> None:
         hwgen.Device(Line(board), built.folder)
 
 
+def test_a_request_in_the_middle_of_a_batch_is_refused(built: Built) -> None:
+    """It would wait for itself for ever."""
+    with hwgen.Device(Line(built.board()), built.folder) as device:
+        with pytest.raises(UsageError, match="a batch is under way"):
+            device.run(built.x, progress=lambda what, share: device.status() and None)
+        assert device.status().ready and len(device.run(built.x)) == len(built.x)
+
+
 def test_wrong_arrays(built: Built) -> None:
     with hwgen.Device(Line(built.board()), built.folder) as device:
         with pytest.raises(UsageError, match=r"shape \(N, 4, 4, 1\)"):

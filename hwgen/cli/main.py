@@ -30,6 +30,10 @@ def main() -> NoReturn:
     except HwgenError as error:
         _complain(error)
         code = error.exit_code
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        code = 2
     except click.ClickException as error:
         error.show()
         code = 2

@@ -57,6 +57,8 @@ class Payloads:
         record = _record(folder)
         engine = Engine.SYSTOLIC if record.get("engine") == "systolic" else Engine.STREAM
         baud = record.get("baud", BAUD)
+        if isinstance(baud, bool) or not isinstance(baud, int | float) or not 0 < baud < 1e9:
+            raise UsageError(f"baud is {baud!r}", where=str(folder / "design.json"), hint=_HINT)
         if engine is Engine.SYSTOLIC:
             design_id = int.from_bytes(_bytes(folder / _IMAGE)[_CHECKSUM:][:4], "little")
         elif manifest.model is not None:

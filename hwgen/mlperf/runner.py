@@ -21,6 +21,7 @@ PIECE = 31  # bytes of a `db` command: with its digits as much as a device's 80 
 WINDOWS, SECONDS, WARMUPS = 5, 10.0, 10
 _MESSAGE = re.compile(r"m-(model|profile|name-dut|results)-\[(.*)\]")
 _LAP = re.compile(r"m-lap-us-(\d+)")
+_LONGEST = 1 << 16  # bytes of a line
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class Runner:
         while b"\n" not in self._received:
             data = self.port.read(0.1)
             self._received += data
-            if not data and self.port.now() > until:
+            if self.port.now() > until or len(self._received) > _LONGEST:
                 raise LinkError(
                     f"no answer to {text[:40]!r} for {timeout:g} s", where=self.port.name,
                     hint="is it the device under test?",

@@ -11,6 +11,7 @@ from pathlib import Path
 from hwgen.flow import process, tools, verilator
 from hwgen.simulation.shell import MODULE
 from hwgen.support import resources
+from hwgen.support.errors import UsageError
 from hwgen.support.files import write_atomic
 
 _PREFIX = "Vboard"  # sim/board/main.cpp includes it
@@ -39,7 +40,7 @@ def build(
         progress(f"building the simulator (Verilator {verilator.version()})", None)
         for path in folder.iterdir():
             if path.name != _LOCK:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         (folder / "top.v").write_text(top)
         (folder / "shell.v").write_text(shell)
         files = ["shell.v", str(main), "top.v", *map(str, models)]
@@ -55,6 +56,8 @@ _LOCK = ".lock"
 def _locked(folder: Path) -> Iterator[None]:
     """One process at a time in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / _LOCK).exists() and any(folder.iterdir()):
+        raise UsageError("holds files that are not hwgen's", where=str(folder), hint="move them away")
     with open(folder / _LOCK, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -8,14 +8,13 @@ from pathlib import Path
 import click
 
 from hwgen import pipeline
+from hwgen.cli.board import board, line_options
 from hwgen.cli.options import FOLDER
-from hwgen.device import Device
 from hwgen.mlperf.clocks import BoardClock, Clock, WallClock
 from hwgen.mlperf.dut import Dut
 from hwgen.mlperf.task import TASKS, Model
 from hwgen.mlperf.terminal import Terminal, serve, speaker
 from hwgen.runtime.serialport import SerialPort, Transport
-from hwgen.simulation import SimulatedBoard
 from hwgen.support.errors import UsageError
 
 PTY = "pty"
@@ -23,8 +22,7 @@ PTY = "pty"
 
 @click.command("mlperf")
 @FOLDER
-@click.option("--port", default=None, help="Of the board.  [default: the only USB serial port]")
-@click.option("--simulate", is_flag=True, help="Simulate the board.")
+@line_options
 @click.option("--listen", default=PTY, show_default=True, help="The runner's serial port, or a new pty.")
 @click.option("--listen-baud", type=int, default=115_200, show_default=True, help="Of that serial port.")
 @click.option("--link", type=click.Path(path_type=Path), default=None, help="Another name for the new pty.")
@@ -35,22 +33,15 @@ PTY = "pty"
     "[default: wall; board if it is simulated]",
 )  # fmt: skip
 def command(
-    folder: Path, port: str | None, simulate: bool, listen: str, listen_baud: int, link: Path | None,
-    task: str | None, clock: str | None,
+    folder: Path, port: str | None, simulate: bool, baud: float | None, listen: str, listen_baud: int,
+    link: Path | None, task: str | None, clock: str | None,
 ) -> None:  # fmt: skip
     """Answer the commands of EEMBC's runner (name, db load, infer, results, ...) with a board."""
-    if simulate and port is not None:
-        raise UsageError("either --port or --simulate", where="mlperf")
     if listen != PTY and link is not None:
         raise UsageError("is for a new pty, not for --listen", where="--link")
-    design = pipeline.reopen(folder)
-    model = Model.read(design.net.path, task)
+    model = Model.read(pipeline.reopen(folder).net.path, task)
     with ExitStack() as stack:
-        if simulate:
-            board = stack.enter_context(SimulatedBoard(design))
-            board.settle()  # a systolic engine has its program now
-            port = board.port
-        device = stack.enter_context(Device(port, folder))
+        device = stack.enter_context(board(folder, port, simulate, baud))
         runner: Transport
         if listen == PTY:
             runner = terminal = stack.enter_context(Terminal(link))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,15 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from hwgen import inputs, pipeline
+from hwgen import inputs
+from hwgen.cli.board import board, line_options
 from hwgen.cli.options import FOLDER, JSON, show
 from hwgen.device import Device
 from hwgen.emit.payloads import Payloads
 from hwgen.runtime.classes import Scored, read_labels
-from hwgen.simulation import SimulatedBoard
 from hwgen.support.errors import UsageError
 from hwgen.support.files import write_atomic
-from hwgen.support.progress import Console, Progress, silent
+from hwgen.support.progress import Console, silent
 from hwgen.support.table import table
 
 _MOST_CLASSES = 1 << 16  # outputs of more numbers are no classes
@@ -31,9 +30,7 @@ _MOST_CLASSES = 1 << 16  # outputs of more numbers are no classes
 @click.command("run")
 @FOLDER
 @click.argument("files", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--port", default=None, help="Serial port of the board.  [default: the only one]")
-@click.option("--simulate", is_flag=True, help="Simulate the board.")
-@click.option("--baud", type=float, default=None, help="Of the serial line.  [default: as it was built]")
+@line_options
 @click.option("--labels", type=click.Path(path_type=Path), default=None, help="Names of classes, one a line.")
 @click.option(
     "--top", type=click.IntRange(1, 1000), default=1, show_default=True, help="Best classes to show."
@@ -53,24 +50,22 @@ def command(
     Numbers of pictures and sounds become the model's by scale and offset; without them 0..255 of a pixel is
     -128..127 for int8 and 0..1 for floats, and a sound is -1..1 for floats.
     """
-    if simulate and port is not None:
-        raise UsageError("a simulated board has its own port", where="--port", hint="leave out --simulate")
     known = Payloads.of(folder)
     names = read_labels(labels) if labels else None
     wanted = inputs.Wanted(known.entry.shape, np.dtype(known.entry.dtype), scale, offset, resize)
     x, sources = inputs.read_all(files, wanted)
     known.enter(x[:1])  # what the model does not take is told before a board is looked for
     progress = silent if as_json else Console()
-    with _device(folder, port, baud, simulate, names, known.clocks, progress) as device:
+    with board(folder, port, simulate, baud, labels=names, progress=progress) as device:
         began = time.monotonic()
         y = device.run(x, progress=progress)
         seconds = time.monotonic() - began
         resent = device.connection.sent_again
-        rows = _rows(device, y, sources, top)
     if isinstance(progress, Console):
         progress.done()
     if output is not None:
-        _save(output, y)
+        _save(output, y)  # before anything else can go wrong
+    rows = _rows(device, y, sources, top)
     result = {
         "board": device.identity.board,
         "seconds": round(seconds, 6),
@@ -111,23 +106,6 @@ def _rows(device: Device, y: NDArray, names: Sequence[str], top: int) -> list[_R
             best = device.top(each[np.newaxis], top)[0]
         rows.append(_Row(name, each, best))
     return rows
-
-
-@contextlib.contextmanager
-def _device(
-    folder: Path, port: str | None, baud: float | None, simulate: bool, labels: Sequence[str] | None,
-    clocks: int, progress: Progress,
-) -> Iterator[Device]:  # fmt: skip
-    """The board, real or simulated."""
-    if not simulate:
-        with Device(port, folder, baud=baud, labels=labels) as device:
-            yield device
-        return
-    with SimulatedBoard(pipeline.reopen(folder, progress=progress), baud=baud) as board:
-        board.settle()  # a systolic engine has its program
-        pace = board.pace(clocks)
-        with Device(board.port, folder, labels=labels, baud=pace.baud, timeout=pace.timeout) as device:
-            yield device
 
 
 def _save(path: Path, y: NDArray) -> None:

@@ -26,7 +26,7 @@ def check(op: Operation) -> Iterator[str]:
     if complaints:
         return
     rank = len(op.output.shape)
-    if op.options["axis"] % rank != rank - 1 or not -rank <= op.options["axis"] < rank:
+    if op.options["axis"] not in (-1, rank - 1):
         yield f"axis {op.options['axis']} of rank {rank}; the last, the channels', is supported"
     for x in operands:
         if x.scale != op.output.scale or x.zero_point != op.output.zero_point:
