@@ -35,7 +35,7 @@ from hwgen.numeric.rounding import Ints
 from hwgen.passes.run import run_passes
 from hwgen.plan.systolic.lower import Lowered, lower
 from hwgen.plan.systolic.taps import Tapped, tapped
-from hwgen.program.instructions import Run, listing
+from hwgen.program.instructions import BadProgram, Run, listing
 from hwgen.program.timing import Latencies, Spent, clocks
 from hwgen.runtime.link import IDLE_SECONDS
 from hwgen.support.errors import UsageError
@@ -162,7 +162,11 @@ class SystolicDesign(Design):
         values = inputs[source]
         self.progress("running the golden model", None)
         golden = execute(self.lowered.graph, {source: values}, keep=True)
-        taps = tapped(self.lowered, every_layer=stages)
+        try:
+            taps = tapped(self.lowered, every_layer=stages)
+        except BadProgram as error:
+            what = f"with every layer's tensor given out: {error}"
+            raise UsageError(what, where="--stages", hint="verify without --stages") from error
         manifest = self.manifest(taps)
         (out,) = manifest.outputs
         entered = np.stack([self.lowered.enter({source: each}) for each in values]).reshape(values.shape)
