@@ -145,8 +145,10 @@ def _narrow(node: Node, graph: Graph, result: Arrangement, array: Array) -> bool
     image may be needed, and nobody may read words of `columns` bytes but convolutions.
     """
     readers = graph.consumers(node.output)
+    # not where activations have ports of their own: their writes of words that overlap were seen to go wrong
     return (
-        graph.tensors[node.output].shape[2] < array.columns
+        array.shared_activations
+        and graph.tensors[node.output].shape[2] < array.columns
         and isinstance(node, Conv | Depthwise)
         and node.output not in result.outputs
         and bool(readers)

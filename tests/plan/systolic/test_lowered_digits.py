@@ -71,7 +71,7 @@ def test_narrow_tensors_are_exact_and_small(channels: int) -> None:
     builder.conv(channels, Window())
     builder.conv(16, Window((2, 3), (2, 5)))
     graph = builder.done()
-    lowered = lower(graph, Array(rows=16, columns=16, shared_activations=False, activation_bytes=1 << 17))
+    lowered = lower(graph, Array(rows=16, columns=16, shared_activations=True, activation_bytes=1 << 17))
     place = lowered.where["t0"]
     assert place.pixel == channels + channels % 2
     assert place.row >= 300 * place.pixel + 16 - place.pixel
