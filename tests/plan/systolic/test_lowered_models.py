@@ -72,7 +72,7 @@ def test_ecp5_is_exact_at_every_tensor(models: Path, name: str) -> None:
 
 
 def test_a_mobilenet_of_uint8_that_is_larger_than_the_chip_is_refused(models: Path) -> None:
-    """Its first layers have 8 channels; narrow pixels, in which they would fit, are not to be trusted there."""
+    """Its first layers have 8 channels; narrow pixels, in which they would fit, are not trusted there."""
     path = models / "coral" / "mobilenet_v1_0.25_128_quant.tflite"
     with pytest.raises(UnsupportedError, match="134192 bytes are in use at once, the array has 131072"):
         lower(fuse_activation.run(merge_pad.run(load_graph(path, None))), ECP5_85F)
